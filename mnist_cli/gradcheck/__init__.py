@@ -1,0 +1,1 @@
+"""The gradient checker: whether ``backward`` is the derivative of ``forward``."""

@@ -1,0 +1,1 @@
+"""The mathematics, with numpy and nothing else: layers, losses, network, optimisers, schedules."""

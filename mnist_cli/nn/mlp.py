@@ -1,0 +1,104 @@
+"""The network 784-hidden-10 of the textbook, its parameters in one vector.
+
+Forwards ``z1, a1, z2``, backwards ``delta2, delta1``; and because the parameters are one vector
+and their gradients another, whoever updates, saves or checks them needs no loop over names.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_cli.nn.layers import Array, Linear, ReLU, Softmax
+
+INPUTS = 784
+CLASSES = 10
+
+
+def parameter_count(hidden: int) -> int:
+    """Return how many numbers W1, b1, W2 and b2 hold together: 101,770 for 128 hidden units."""
+    return (INPUTS + 1) * hidden + (hidden + 1) * CLASSES
+
+
+class MLP:
+    """A multi-layer perceptron with one hidden layer of rectifiers.
+
+    Forwards, for a batch ``x`` of shape (N, 784)::
+
+        z1 = x·W1 + b1        (N, hidden)
+        a1 = relu(z1)         (N, hidden)
+        z2 = a1·W2 + b2       (N, 10)       the logits
+        a2 = softmax(z2)      (N, 10)       the probabilities
+
+    Backwards, from ``delta2 = ∂L/∂z2``, which the loss gives::
+
+        dW2 = a1ᵀ·delta2      db2 = 1ᵀ·delta2
+        delta1 = (delta2·W2ᵀ) ⊙ [z1 > 0]
+        dW1 = xᵀ·delta1       db1 = 1ᵀ·delta1
+
+    Parameters
+    ----------
+    hidden : int
+        The number of hidden units.
+    dtype : dtype
+        float32 to train, float64 to study, complex128 to differentiate by the complex step.
+
+    Attributes
+    ----------
+    parameters, gradients : array, shape ((784 + 1)·hidden + (hidden + 1)·10,)
+        One vector each; W1, b1, W2, b2 and dW1, db1, dW2, db2 are views of them, in this order.
+        All zero at first.
+    """
+
+    def __init__(self, hidden: int, dtype: DTypeLike = np.float32):
+        self.hidden = hidden
+        self.parameters = np.zeros(parameter_count(hidden), dtype)
+        self.gradients = np.zeros_like(self.parameters)
+        self.W1, self.b1, self.W2, self.b2 = self._views(self.parameters)
+        self.dW1, self.db1, self.dW2, self.db2 = self._views(self.gradients)
+        self.linear1 = Linear(self.W1, self.b1, self.dW1, self.db1)
+        self.relu = ReLU()
+        self.linear2 = Linear(self.W2, self.b2, self.dW2, self.db2)
+        self.softmax = Softmax()
+
+    def _views(self, vector: Array) -> tuple[Array, Array, Array, Array]:
+        """Return the parts of ``vector`` that belong to W1, b1, W2 and b2, in their shapes."""
+        hidden = self.hidden
+        ends = np.cumsum([INPUTS * hidden, hidden, hidden * CLASSES])
+        W1, b1, W2, b2 = np.split(vector, ends)
+        return W1.reshape(INPUTS, hidden), b1, W2.reshape(hidden, CLASSES), b2
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Draw the weights from N(0, 2/fan_in), and set the biases to zero.
+
+        A rectifier passes half of what it is given, and the 2 makes up for that half: the
+        activations keep their variance from layer to layer (He, Zhang, Ren and Sun 2015).
+        """
+        self.parameters[:] = 0
+        for W in (self.W1, self.W2):
+            W[:] = rng.normal(0, np.sqrt(2 / len(W)), W.shape)
+
+    def forward(self, x: Array) -> Array:
+        """Return the logits ``z2``, shape (N, 10), of a batch ``x`` of shape (N, 784)."""
+        self.z1 = self.linear1.forward(x)
+        self.a1 = self.relu.forward(self.z1)
+        self.z2 = self.linear2.forward(self.a1)
+        return self.z2
+
+    def probabilities(self, x: Array) -> Array:
+        """Return ``a2 = softmax(z2)``, shape (N, 10): what the network believes of each image."""
+        self.a2 = self.softmax.forward(self.forward(x))
+        return self.a2
+
+    def backward(self, delta2: Array) -> None:
+        """Add the gradients of all parameters to ``gradients``, given ``delta2 = ∂L/∂z2``.
+
+        The gradient to the images is not computed, as nothing in training asks for it.
+        """
+        self.delta2 = delta2
+        self.delta1 = self.relu.backward(self.linear2.backward(self.delta2))
+        self.linear1.accumulate(self.delta1)
+
+    def zero_gradients(self) -> None:
+        """Set ``gradients`` to zero, as before each new pass."""
+        self.gradients[:] = 0

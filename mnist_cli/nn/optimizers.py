@@ -1,0 +1,86 @@
+"""The optimisers: how a vector of gradients changes the vector of parameters.
+
+Weight decay is decoupled from the gradient in both, ``w ← w − η·λ·w`` (Loshchilov and Hutter
+2019), so that the same λ means the same with either.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from mnist_cli.nn.layers import Array
+
+
+class Optimizer(Protocol):
+    """Anything that can take a step."""
+
+    def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Change ``parameters`` in place."""
+
+
+class SGD:
+    """Stochastic gradient descent with momentum: ``v ← μ·v + g``, ``w ← w − η·v``.
+
+    The velocity ``v`` averages the noise of the batches away, and gathers speed where they agree
+    (Polyak 1964; Sutskever, Martens, Dahl and Hinton 2013).
+
+    Parameters
+    ----------
+    parameters : array, shape (P,)
+        What will be trained; only its shape and dtype are taken here.
+    momentum : float
+        μ, between 0 (none) and 1 (exclusive).
+    weight_decay : float
+        λ, at least 0.
+    """
+
+    def __init__(self, parameters: Array, momentum: float = 0.9, weight_decay: float = 0.0):
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.velocity = np.zeros_like(parameters)
+
+    def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Change ``parameters`` in place, by ``−η·v`` and the decay."""
+        self.velocity *= self.momentum
+        self.velocity += gradients
+        parameters *= 1 - learning_rate * self.weight_decay
+        parameters -= learning_rate * self.velocity
+
+
+class Adam:
+    """Adam: every parameter's step is scaled by how large its gradients have been.
+
+    ``m ← β₁·m + (1 − β₁)·g`` and ``v ← β₂·v + (1 − β₂)·g²`` start at zero, so both are divided by
+    what they lack, ``1 − βᵗ``; then ``w ← w − η·m̂/(√v̂ + ε)`` (Kingma and Ba 2015).
+
+    Parameters
+    ----------
+    parameters : array, shape (P,)
+        What will be trained; only its shape and dtype are taken here.
+    beta1 : float
+        β₁, which stands where momentum does in `SGD`.
+    weight_decay : float
+        λ, at least 0.
+    """
+
+    beta2 = 0.999
+    epsilon = 1e-8
+
+    def __init__(self, parameters: Array, beta1: float = 0.9, weight_decay: float = 0.0):
+        self.beta1 = beta1
+        self.weight_decay = weight_decay
+        self.steps = 0
+        self.m = np.zeros_like(parameters)
+        self.v = np.zeros_like(parameters)
+
+    def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Change ``parameters`` in place, by ``−η·m̂/(√v̂ + ε)`` and the decay."""
+        self.steps += 1
+        self.m += (1 - self.beta1) * (gradients - self.m)
+        self.v += (1 - self.beta2) * (gradients * gradients - self.v)
+        m_hat = self.m / (1 - self.beta1**self.steps)
+        v_hat = self.v / (1 - self.beta2**self.steps)
+        parameters *= 1 - learning_rate * self.weight_decay
+        parameters -= learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnist_cli.nn.losses import SoftmaxCrossEntropy
+from mnist_cli.nn.mlp import CLASSES, INPUTS, MLP, parameter_count
+
+N, HIDDEN = 6, 20
+
+
+@pytest.fixture
+def network(rng: np.random.Generator) -> MLP:
+    network = MLP(HIDDEN, np.float64)
+    network.initialize(rng)
+    network.b1[:], network.b2[:] = rng.standard_normal(HIDDEN), rng.standard_normal(CLASSES)
+    return network
+
+
+def test_128_hidden_units_make_101770_parameters() -> None:
+    assert parameter_count(128) == MLP(128).parameters.size == 101_770
+
+
+def test_the_parameters_are_views_of_one_vector_in_order(network: MLP) -> None:
+    for vector, parts in (
+        (network.parameters, (network.W1, network.b1, network.W2, network.b2)),
+        (network.gradients, (network.dW1, network.db1, network.dW2, network.db2)),
+    ):
+        vector[:] = np.arange(vector.size)
+        np.testing.assert_array_equal(np.concatenate([part.ravel() for part in parts]), vector)
+        assert vector.flags.c_contiguous
+        for part in parts:
+            assert np.shares_memory(part, vector)
+    assert network.W1.shape == (INPUTS, HIDDEN)
+    assert network.W2.shape == (HIDDEN, CLASSES)
+
+
+def test_weights_start_he_normal_and_biases_zero() -> None:
+    network = MLP(500)
+    network.initialize(np.random.default_rng(3))
+    for W in (network.W1, network.W2):
+        assert W.std() == pytest.approx(np.sqrt(2 / len(W)), rel=0.03)
+        assert abs(W.mean()) < 0.05 * W.std() + 0.002
+    assert not network.b1.any()
+    assert not network.b2.any()
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    first, second, other = MLP(HIDDEN), MLP(HIDDEN), MLP(HIDDEN)
+    for network, seed in ((first, 1), (second, 1), (other, 2)):
+        network.initialize(np.random.default_rng(seed))
+    np.testing.assert_array_equal(first.parameters, second.parameters)
+    assert (first.W1 != other.W1).any()
+
+
+def test_forward_and_backward_follow_the_textbook(network: MLP, rng: np.random.Generator) -> None:
+    x = rng.random((N, INPUTS))
+    labels = rng.integers(CLASSES, size=N)
+
+    z1 = x @ network.W1 + network.b1
+    a1 = np.maximum(z1, 0)
+    z2 = a1 @ network.W2 + network.b2
+    a2 = np.exp(z2) / np.exp(z2).sum(axis=1, keepdims=True)
+    delta2 = (a2 - np.eye(CLASSES)[labels]) / N
+    delta1 = (delta2 @ network.W2.T) * (z1 > 0)
+
+    np.testing.assert_allclose(network.probabilities(x), a2)
+    loss = SoftmaxCrossEntropy()
+    loss.forward(network.forward(x), labels)
+    network.backward(loss.backward())
+    for computed, textbook in (
+        (network.z1, z1),
+        (network.a1, a1),
+        (network.z2, z2),
+        (network.delta2, delta2),
+        (network.delta1, delta1),
+        (network.dW2, a1.T @ delta2),
+        (network.db2, delta2.sum(axis=0)),
+        (network.dW1, x.T @ delta1),
+        (network.db1, delta1.sum(axis=0)),
+    ):
+        np.testing.assert_allclose(computed, textbook, atol=1e-14)
+
+
+def test_gradients_of_the_network_add_up_until_cleared(
+    network: MLP, rng: np.random.Generator
+) -> None:
+    network.forward(rng.random((N, INPUTS)))
+    delta2 = rng.standard_normal((N, CLASSES))
+    network.backward(delta2)
+    once = network.gradients.copy()
+    network.backward(delta2)
+    np.testing.assert_array_equal(network.gradients, 2 * once)
+    network.zero_gradients()
+    assert not network.gradients.any()
+    assert not network.dW1.any()
