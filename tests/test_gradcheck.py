@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_cli.gradcheck.check import (
+    DIRECTIONS,
+    EACH_ELEMENT,
+    check_directions,
+    check_gradient,
+    compare,
+    relative_error,
+)
+from mnist_cli.gradcheck.derivative import derivative, gradient
+from mnist_cli.gradcheck.mathematics import Report, check_mathematics
+from mnist_cli.gradcheck.wrong_answers import WRONG_ANSWERS, WrongAnswer
+from mnist_cli.nn import layers, losses, mlp
+from mnist_cli.nn.losses import SoftmaxCrossEntropy, label_rows
+
+TOLERANCE = 1e-10
+
+
+def check(hidden: int = 6, batch_size: int = 8, seed: int = 0) -> Report:
+    return check_mathematics(hidden, batch_size, seed, TOLERANCE)
+
+
+def test_the_complex_step_is_exact_to_rounding() -> None:
+    x = np.array([0.3, 1.7])
+    np.testing.assert_allclose(gradient(lambda x: np.exp(x).sum(), x), np.exp(x), rtol=1e-15)
+    direction = np.array([2.0, -1.0])
+    assert derivative(lambda x: (x**3).sum(), x, direction) == pytest.approx(
+        (3 * x**2 * direction).sum(), rel=1e-15
+    )
+
+
+def test_the_gradient_of_an_array_has_the_inputs_first() -> None:
+    W = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    np.testing.assert_array_equal(gradient(lambda x: x @ W, np.zeros(2)), W)
+
+
+@pytest.mark.parametrize("hidden", [1, 17, 128])
+@pytest.mark.parametrize("batch_size", [1, 2, 16])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_formula_passes_and_every_wrong_answer_is_refused(
+    hidden: int, batch_size: int, seed: int
+) -> None:
+    report = check(hidden, batch_size, seed)
+    assert [row.name for row in report.checks if not row.passed] == []
+    assert [row.name for row in report.wrong_answers if row.passed] == []
+    assert report.passed
+    assert max(row.max_relative_error for row in report.checks) < 1e-11
+
+
+def test_the_whole_network_is_covered() -> None:
+    rows = {row.name: row for row in check(hidden=128).checks}
+    assert rows["Network, parameters"].elements == 101_770
+    assert len(rows) == len(check().checks) == 22
+
+
+@pytest.mark.parametrize("wrong", WRONG_ANSWERS, ids=lambda wrong: wrong.name)
+def test_a_well_known_wrong_answer_is_refused(wrong: WrongAnswer) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        logits = rng.standard_normal((5, 10))
+        labels = label_rows(rng.integers(10, size=5), logits)
+        loss = SoftmaxCrossEntropy()
+        loss.forward(logits, labels)
+
+        def passes(computed: Any, logits: Any = logits, labels: Any = labels) -> bool:
+            right = gradient(lambda z: SoftmaxCrossEntropy().forward(z, labels), logits)
+            return compare("", "", computed, right, TOLERANCE).passed
+
+        assert passes(loss.backward())
+        assert not passes(wrong.gradient(logits, labels))
+
+
+def test_what_is_right_for_one_example_is_right_for_one_example() -> None:
+    logits = np.array([[0.5, -1.0, 2.0]])
+    labels = np.array([[0.0, 1.0, 0.0]])
+    loss = SoftmaxCrossEntropy()
+    loss.forward(logits, labels)
+    for wrong in WRONG_ANSWERS:
+        right = np.allclose(wrong.gradient(logits, labels), loss.backward())
+        assert right == wrong.right_for_one, wrong.name
+
+
+MISTAKES: dict[str, tuple[type, str, Callable[..., Any], str]] = {
+    "db is a mean": (
+        layers.Linear,
+        "accumulate",
+        lambda self, dout: (
+            np.add(self.dW, self.x.T @ dout, out=self.dW),
+            np.add(self.db, dout.mean(axis=0), out=self.db),
+        ),
+        "Linear, to b",
+    ),
+    "dW is overwritten": (
+        layers.Linear,
+        "accumulate",
+        lambda self, dout: (
+            np.copyto(self.dW, self.x.T @ dout),
+            np.add(self.db, dout.sum(axis=0), out=self.db),
+        ),
+        "Linear used twice, to W",
+    ),
+    "dx is not transposed": (
+        layers.Linear,
+        "backward",
+        lambda self, dout: (
+            self.accumulate(dout),
+            dout @ np.resize(self.W, self.W.T.shape),
+        )[1],
+        "Linear, to x",
+    ),
+    "ReLU lets everything through": (
+        layers.ReLU,
+        "backward",
+        lambda self, dout: dout,
+        "ReLU",
+    ),
+    "the diagonal alone": (
+        layers.Softmax,
+        "backward",
+        lambda self, dout: dout * self.s * (1 - self.s),
+        "Softmax, to x",
+    ),
+    "a Jacobian without s·sᵀ": (
+        layers.Softmax,
+        "jacobian",
+        lambda self: self.s[..., None] * np.eye(self.s.shape[-1]),
+        "Softmax Jacobian, i ≠ j",
+    ),
+    "a Jacobian with s in place of s·(1 − s)": (
+        layers.Softmax,
+        "jacobian",
+        lambda self: self.s[..., None] * np.eye(self.s.shape[-1]),
+        "Softmax Jacobian, i = j",
+    ),
+    "p − t on probabilities": (
+        losses.CrossEntropy,
+        "backward",
+        lambda self, dout=1.0: (self.probabilities - self.labels) / len(self.labels),
+        "CrossEntropy, to probabilities",
+    ),
+    "the upstream gradient is ignored": (
+        losses.SoftmaxCrossEntropy,
+        "backward",
+        lambda self, dout=1.0: (np.exp(self.log_probabilities) - self.labels) / len(self.labels),
+        "SoftmaxCrossEntropy, labels as indices",
+    ),
+    "the labels' gradient with its sign flipped": (
+        losses.SoftmaxCrossEntropy,
+        "backward_labels",
+        lambda self, dout=1.0: self.log_probabilities * dout / len(self.labels),
+        "SoftmaxCrossEntropy, to labels",
+    ),
+    "delta1 without its mask": (
+        mlp.MLP,
+        "backward",
+        lambda self, delta2: (
+            setattr(self, "delta2", delta2),
+            setattr(self, "delta1", self.linear2.backward(delta2)),
+            self.linear1.accumulate(self.delta1),
+        ),
+        "Network, delta1",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_our_own_code_fails_its_row(
+    mistake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, method, wrong, row = MISTAKES[mistake]
+    monkeypatch.setattr(kind, method, wrong)
+    report = check()
+    assert not report.passed
+    assert row in [check.name for check in report.checks if not check.passed]
+
+
+def test_a_softmax_without_the_shift_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def naive(x: Any) -> Any:
+        return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
+
+    monkeypatch.setattr(losses, "log_softmax", naive)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        report = check()
+    assert [row.name for row in report.checks if not row.passed] == [
+        "SoftmaxCrossEntropy, logits of ±1e4"
+    ]
+
+
+def test_a_single_wrong_entry_among_many_is_seen(rng: np.random.Generator) -> None:
+    x = rng.standard_normal(100_000)
+
+    def f(x: Any) -> Any:
+        return (x * x).sum()
+
+    right = 2 * x
+    assert check_gradient("", "", right, f, x, TOLERANCE, rng).passed
+    right[77_777] *= 1 + 1e-6
+    seen = check_gradient("", "", right, f, x, TOLERANCE, rng)
+    assert not seen.passed
+    assert seen.method == f"complex step, {DIRECTIONS} directions"
+
+
+def test_small_gradients_are_compared_entry_by_entry(rng: np.random.Generator) -> None:
+    x = rng.standard_normal(EACH_ELEMENT)
+    row = check_gradient("", "", 2 * x, lambda x: (x * x).sum(), x, TOLERANCE, rng)
+    assert row.method == "complex step, each element"
+    assert row.elements == EACH_ELEMENT
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_not_finite_is_wrong(wrong: float, rng: np.random.Generator) -> None:
+    x = rng.standard_normal(30)
+    computed = 2 * x
+    computed[3] = wrong
+    for kind in (check_gradient, check_directions):
+        row = kind("", "", computed, lambda x: (x * x).sum(), x, TOLERANCE, rng)
+        assert row.max_relative_error == np.inf
+        assert not row.passed
+
+
+def test_a_gradient_of_another_shape_is_wrong(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((3, 4))
+    for kind in (check_gradient, check_directions):
+        assert not kind("", "", 2 * x.T, lambda x: (x * x).sum(), x, TOLERANCE, rng).passed
+
+
+def test_the_error_is_relative_to_the_entry_or_to_the_mean_of_all() -> None:
+    exact = np.array([1.0, 3.0, 1e-9])
+    assert relative_error(exact + [0.1, 0, 0], exact) == pytest.approx(0.1 / (4 / 3))
+    assert relative_error(exact + [0, 0.3, 0], exact) == pytest.approx(0.1)
+    assert relative_error(exact + [0, 0, 1e-9], exact) == pytest.approx(0.75e-9, rel=1e-3)
+    assert relative_error(np.zeros(3), np.zeros(3)) == 0
+    assert relative_error(np.ones(3), np.zeros(3)) == 1
+
+
+def test_a_tolerance_that_lets_mistakes_through_does_not_pass() -> None:
+    report = check_mathematics(3, 4, 0, tolerance=100.0)
+    assert all(row.passed for row in report.checks)
+    assert not report.passed
