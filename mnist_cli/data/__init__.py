@@ -1,0 +1,1 @@
+"""The data: MNIST's files and how to get them, and digits drawn here where there are none."""
