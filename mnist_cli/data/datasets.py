@@ -1,0 +1,146 @@
+"""The data sets that can be trained on, and where their files are.
+
+MNIST is four IDX files in a folder; any other data set in that form is used by naming its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cli.data.idx import read_idx
+from mnist_cli.data.synthetic import draw
+from mnist_cli.errors import DataError
+
+SIDE = 28
+CLASSES = 10
+STEMS = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+"""The names of each part's two files, without ``.gz``."""
+
+SYNTHETIC_SEED = 0
+SYNTHETIC = {"train": (60_000, 0), "test": (10_000, 1)}
+"""The size of each part, and the stream of random numbers it is drawn from."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels.
+
+    Attributes
+    ----------
+    images : array of uint8, shape (N, 28, 28)
+        Grey levels from 0 (paper) to 255 (ink).
+    labels : array of uint8, shape (N,)
+        The digits, 0 to 9.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: slice) -> Split:
+        return Split(self.images[rows], self.labels[rows])
+
+
+def default_data_dir() -> Path:
+    """Return ``$MNIST_CLI_DATA_DIR``, or else a folder in the user's cache.
+
+    The cache is ``$XDG_CACHE_HOME`` where that is set, else ``~/.cache`` on Linux,
+    ``~/Library/Caches`` on macOS and ``%LOCALAPPDATA%`` on Windows.
+    """
+    if named := os.environ.get("MNIST_CLI_DATA_DIR"):
+        return Path(named)
+    if xdg := os.environ.get("XDG_CACHE_HOME"):
+        cache = Path(xdg)
+    elif sys.platform == "darwin":
+        cache = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        cache = Path.home() / ".cache"
+    return cache / "mnist-cli"
+
+
+def find_file(data_dir: Path, stem: str) -> Path | None:
+    """Return the file of that name in ``data_dir``, plain or ``.gz``, or None.
+
+    The folder ``MNIST/raw`` below it, where torchvision keeps its files, is looked at as well.
+    """
+    for folder in (data_dir, data_dir / "MNIST" / "raw"):
+        for name in (stem, f"{stem}.gz"):
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def load_split(dataset: str, split: str, data_dir: Path) -> Split:
+    """Load one part of a data set.
+
+    Parameters
+    ----------
+    dataset : {"mnist", "synthetic"}
+        ``"mnist"`` stands for any data set in MNIST's format that ``data_dir`` holds.
+    split : {"train", "test"}
+    data_dir : Path
+        Where the files are; the synthetic data set has none.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or broken, or images and labels do not fit each other.
+    """
+    return _draw(split) if dataset == "synthetic" else _read(split, data_dir)
+
+
+def _read(split: str, data_dir: Path) -> Split:
+    """Read the images and labels of one part from their files."""
+    paths = []
+    for stem in STEMS[split]:
+        path = find_file(data_dir, stem)
+        if path is None:
+            raise DataError(
+                f"{data_dir} has no {stem}.gz, nor the same without .gz: "
+                "fetch it with 'mnist-cli download', or name another --data-dir."
+            )
+        paths.append(path)
+    images, labels = map(read_idx, paths)
+    if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE) or len(images) == 0:
+        raise DataError(
+            f"{paths[0]} holds {images.dtype} of shape {images.shape}, "
+            f"but images are uint8 of shape (N, {SIDE}, {SIDE})."
+        )
+    if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
+        raise DataError(
+            f"{paths[1]} holds {labels.dtype} of shape {labels.shape}, "
+            f"but {len(images):,} images need uint8 of shape ({len(images)},)."
+        )
+    if labels.max() >= CLASSES:
+        raise DataError(f"{paths[1]} has the label {labels.max()}, but labels are 0 to 9.")
+    return Split(images, labels)
+
+
+def _draw(split: str) -> Split:
+    """Draw one part of the synthetic data set, the same on every call.
+
+    Each part has a generator of its own, and every digit is equally frequent in both.
+    """
+    size, stream = SYNTHETIC[split]
+    rng = np.random.default_rng([SYNTHETIC_SEED, stream])
+    labels = rng.permutation(np.arange(size) % CLASSES).astype(np.uint8)
+    return Split(draw(labels, rng), labels)
+
+
+def to_inputs(images: NDArray[np.uint8], dtype: np.dtype[np.floating]) -> NDArray[np.floating]:
+    """Return the images as the network's input: rows of 784 numbers between 0 and 1."""
+    rows = images.reshape(len(images), SIDE * SIDE)
+    return np.multiply(rows, 1 / 255, dtype=dtype)

@@ -1,0 +1,199 @@
+"""How MNIST's four files come into a folder: from a mirror or from another folder, and whole.
+
+A file appears under its real name only after its size and its SHA-256 were right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_cli.atomic import atomic_write
+from mnist_cli.data.datasets import STEMS, find_file
+from mnist_cli.data.http import CHUNK, stream
+from mnist_cli.data.idx import read_idx
+from mnist_cli.data.mirrors import MIRRORS, SUMS
+from mnist_cli.errors import DataError, DownloadError
+from mnist_cli.progress import SILENT, Progress
+
+ADVICE = (
+    "check the network, or take files you have with 'mnist-cli download --from DIR', "
+    "or train on '--dataset synthetic', which needs none"
+)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file of MNIST that is now in its folder and right.
+
+    Attributes
+    ----------
+    name : str
+    bytes : int
+    sha256 : str
+    source : str
+        The URL or the path it came from, or ``"already there"``.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    source: str
+
+
+def download(
+    data_dir: Path,
+    mirrors: Sequence[str] = (),
+    *,
+    folder: Path | None = None,
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> list[Fetched]:
+    """Bring MNIST's four files into ``data_dir``, each verified by its size and SHA-256.
+
+    Parameters
+    ----------
+    data_dir : Path
+        Made if it is not there.
+    mirrors : sequence of str
+        The URLs of folders that serve the files, each tried in turn; `MIRRORS` if none is given.
+    folder : Path, optional
+        A local folder to take the files from, in place of the mirrors.
+    force : bool
+        Fetch what is there and right, too, and replace files that are not MNIST's.
+    progress : Progress
+        Is given a bar for each file, and a remark on what went wrong on the way.
+
+    Returns
+    -------
+    list of Fetched
+        One entry a file.
+
+    Raises
+    ------
+    DownloadError
+        If a file could not be had from anywhere.
+    DataError
+        If ``data_dir`` cannot be written to, or holds another data set, which is not replaced
+        unless ``force`` is given.
+    """
+    results = []
+    order = list(mirrors or MIRRORS)
+    for stem in (stem for stems in STEMS.values() for stem in stems):
+        present = find_file(data_dir, stem)
+        if present is not None and not force:
+            if _is_right(present):
+                results.append(Fetched(present.name, *SUMS[present.name], "already there"))
+                continue
+            _refuse_other_data(present)
+            progress.remark(f"{present} is broken: fetching it anew.")
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            if folder is not None:
+                fetched = _copy(folder, stem, data_dir, progress)
+            else:
+                fetched = _fetch(order, f"{stem}.gz", data_dir, progress)
+        except OSError as error:
+            raise DataError(
+                f"{data_dir} cannot be written to ({error.strerror or error}): "
+                "make room or name another --data-dir."
+            ) from error
+        if present is not None and present != data_dir / fetched.name:
+            present.unlink()
+        results.append(fetched)
+    return results
+
+
+def download_if_missing(data_dir: Path, progress: Progress = SILENT) -> None:
+    """Bring MNIST into ``data_dir`` unless its four files, or another data set's, are there.
+
+    Raises
+    ------
+    DownloadError, DataError
+        See `download`. Files of another data set are never completed by MNIST's.
+    """
+    stems = [stem for stems in STEMS.values() for stem in stems]
+    if not all(find_file(data_dir, stem) for stem in stems):
+        progress.remark(f"MNIST is not in {data_dir}: downloading it.")
+        download(data_dir, progress=progress)
+
+
+def _is_right(path: Path) -> bool:
+    size, sha256 = SUMS[path.name]
+    if path.stat().st_size != size:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def _refuse_other_data(path: Path) -> None:
+    """Raise DataError if ``path`` is a sound file, as of another data set that somebody keeps."""
+    try:
+        read_idx(path)
+    except DataError:
+        return
+    raise DataError(
+        f"{path} is a sound file, but not MNIST's: "
+        "name another --data-dir, or replace it with 'mnist-cli download --force'."
+    )
+
+
+def _write_verified(
+    chunks: Iterable[bytes], name: str, source: str, data_dir: Path, progress: Progress
+) -> Fetched:
+    """Write the chunks to a file, which gets its name only if its size and SHA-256 are right."""
+    size, sha256 = SUMS[name]
+    digest = hashlib.sha256()
+    received = 0
+    with atomic_write(data_dir / name) as file, progress.bar(name, size, "B") as bar:
+        for chunk in chunks:
+            received += len(chunk)
+            if received > size:
+                raise DownloadError(f"{source} is longer than MNIST's {size:,} bytes")
+            digest.update(chunk)
+            file.write(chunk)
+            bar.update(len(chunk))
+        if received < size:
+            raise DownloadError(f"{source} ended after {received:,} of {size:,} bytes")
+        if digest.hexdigest() != sha256:
+            raise DownloadError(f"{source} is not MNIST's file, as its SHA-256 differs")
+    return Fetched(name, size, sha256, source)
+
+
+def _copy(folder: Path, stem: str, data_dir: Path, progress: Progress) -> Fetched:
+    """Take a file from a local folder."""
+    path = find_file(folder, stem)
+    if path is None:
+        raise DownloadError(
+            f"{folder} has no {stem}.gz, nor the same without .gz: name the folder that has it."
+        )
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+        except OSError as error:
+            raise DownloadError(f"{path} cannot be read ({error.strerror})") from error
+
+    try:
+        return _write_verified(chunks(), path.name, str(path), data_dir, progress)
+    except DownloadError as error:
+        raise DownloadError(f"{error}: name a folder with MNIST's own files.") from error
+
+
+def _fetch(mirrors: list[str], name: str, data_dir: Path, progress: Progress) -> Fetched:
+    """Take a file from the first mirror that has it; a mirror that fails goes to the back."""
+    failures = []
+    for mirror in list(mirrors):
+        url = f"{mirror.rstrip('/')}/{name}"
+        try:
+            return _write_verified(stream(url), name, url, data_dir, progress)
+        except DownloadError as error:
+            failures.append(str(error))
+            progress.remark(f"{error}.")
+            mirrors.remove(mirror)
+            mirrors.append(mirror)
+    raise DownloadError(f"No mirror gave {name} ({'; '.join(failures)}): {ADVICE}.")

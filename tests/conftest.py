@@ -1,0 +1,62 @@
+"""What several test files need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from mnist_cli.cli.main import main
+from mnist_cli.data.datasets import STEMS
+from mnist_cli.data.idx import write_idx
+from mnist_cli.data.synthetic import draw
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """Return the folder of the real MNIST files, or skip."""
+    named = os.environ.get("MNIST_CLI_TEST_DATA")
+    if not named:
+        pytest.skip("needs the real MNIST files: set MNIST_CLI_TEST_DATA to their folder")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def small_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a data set in MNIST's format: 1,000 drawn digits, and 200 to test on."""
+    folder = tmp_path_factory.mktemp("small")
+    rng = np.random.default_rng(0)
+    for split, size in (("train", 1000), ("test", 200)):
+        labels = (np.arange(size) % 10).astype(np.uint8)
+        images, names = STEMS[split]
+        write_idx(folder / f"{images}.gz", draw(labels, rng))
+        write_idx(folder / f"{names}.gz", labels)
+    return folder
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Return a function that runs ``mnist-cli`` with arguments, in an empty folder of its own."""
+    for name in list(os.environ):
+        if name.startswith("MNIST_CLI_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object, **environment: str) -> Result:
+        return CliRunner().invoke(
+            main, [str(argument) for argument in arguments], env=environment, prog_name="mnist-cli"
+        )
+
+    return run

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli
+from web import Web, body, serve, status, web_server
+
+from mnist_cli.data import download as module
+from mnist_cli.data import http
+from mnist_cli.data.datasets import STEMS
+from mnist_cli.data.download import download, download_if_missing
+from mnist_cli.data.idx import read_idx, write_idx
+from mnist_cli.data.mirrors import MIRRORS, SUMS
+from mnist_cli.errors import DataError, DownloadError
+
+NAMES = [f"{stem}.gz" for stems in STEMS.values() for stem in stems]
+FIRST = NAMES[0]
+
+
+@pytest.fixture
+def files(small_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Return the contents of small files, which are what counts as MNIST in this test."""
+    files = {name: (small_dir / name).read_bytes() for name in NAMES}
+    unpacked = {name.removesuffix(".gz"): gzip.decompress(files[name]) for name in NAMES}
+    sums = {
+        name: (len(content), hashlib.sha256(content).hexdigest())
+        for name, content in (files | unpacked).items()
+    }
+    monkeypatch.setattr(module, "SUMS", sums)
+    return files
+
+
+@pytest.fixture
+def web(files: dict[str, bytes]) -> Iterator[Web]:
+    with web_server(files) as web:
+        yield web
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_all_files_arrive_and_are_told(
+    cli: Cli, web: Web, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    result = cli("download", "--data-dir", "data", "--mirror", web.url, "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["data_dir"] == "data"
+    for entry, (name, content) in zip(document["files"], files.items(), strict=True):
+        assert entry == {
+            "name": name,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "source": f"{web.url}/{name}",
+        }
+        assert (tmp_path / "data" / name).read_bytes() == content
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == sorted(NAMES)
+
+
+def test_what_is_there_and_right_is_not_fetched_again(web: Web, tmp_path: Path) -> None:
+    download(tmp_path, [web.url])
+    (tmp_path / FIRST).unlink()
+    web.requests.clear()
+    sources = [file.source for file in download(tmp_path, [web.url])]
+    assert web.requests == [FIRST]
+    assert sources == [f"{web.url}/{FIRST}"] + ["already there"] * 3
+    download(tmp_path, [web.url], force=True)
+    assert web.requests == [FIRST, *NAMES]
+
+
+def test_unpacked_files_count_as_there(web: Web, tmp_path: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (tmp_path / name.removesuffix(".gz")).write_bytes(gzip.decompress(content))
+    assert [file.name for file in download(tmp_path, [web.url])] == [name[:-3] for name in NAMES]
+    assert web.requests == []
+
+
+BAD_ANSWERS = {
+    "404": (status(404), "answered 404"),
+    "403": (status(403), "answered 403"),
+    "an HTML page": (body(b"<html>log in</html>", 19), "ended after 19 of"),
+    "cut short": (body(b"\x1f\x8b", 5000), "broke off"),
+    "cut short without a length": (body(b"\x1f\x8b", None), "ended after 2 of"),
+    "too long": (body(bytes(10**6), 10**6), "is longer than"),
+    "wrong bytes": (None, "SHA-256 differs"),
+    "a circle": (status(302, Location="/mnist/" + FIRST), "redirects in circles"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ANSWERS)
+def test_a_mirror_that_fails_is_one_sentence_and_leaves_nothing(
+    case: str, cli: Cli, web: Web, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    answer, reason = BAD_ANSWERS[case]
+    size = len(files[FIRST])
+    web.answers[FIRST] = [answer or body(bytes(size), size)]
+    result = cli("download", "--data-dir", "data", "--mirror", web.url, "--quiet")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert reason in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "--from DIR" in result.stderr
+    assert "--dataset synthetic" in result.stderr
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_the_next_mirror_takes_over(web: Web, tmp_path: Path, files: dict[str, bytes]) -> None:
+    with web_server(files) as broken:
+        broken.answers = {name: [status(404)] for name in NAMES}
+        fetched = download(tmp_path, [broken.url, web.url])
+        # The mirror that failed is not asked first again.
+        assert broken.requests == [FIRST]
+    assert [file.source for file in fetched] == [f"{web.url}/{name}" for name in NAMES]
+
+
+def test_a_busy_server_is_asked_again(web: Web, tmp_path: Path) -> None:
+    web.answers[FIRST] = [status(503, Retry_After="0"), status(429, Retry_After="0"), serve]
+    download(tmp_path, [web.url])
+    assert web.requests[:3] == [FIRST] * 3
+
+
+def test_a_refused_connection_is_told_at_once(tmp_path: Path, files: dict[str, bytes]) -> None:
+    started = time.monotonic()
+    with pytest.raises(DownloadError, match="could not be reached"):
+        download(tmp_path, [f"http://127.0.0.1:{closed_port()}/"])
+    assert time.monotonic() - started < 5
+
+
+def test_a_look_up_that_hangs_is_given_up(
+    tmp_path: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*arguments: object, **options: object) -> None:
+        time.sleep(2)
+        raise OSError("too late")
+
+    monkeypatch.setattr(socket, "create_connection", hang)
+    monkeypatch.setattr(http, "REACH_SECONDS", 0.2)
+    started = time.monotonic()
+    with pytest.raises(DownloadError, match=r"within 0\.2 s.*--from DIR.*--dataset synthetic"):
+        download(tmp_path)
+    assert time.monotonic() - started < 1.5
+
+
+def test_the_built_in_mirrors_fail_within_15_seconds() -> None:
+    assert len(MIRRORS) * http.REACH_SECONDS < 15
+    assert all(mirror.startswith("https://") for mirror in MIRRORS)
+
+
+def test_files_are_taken_from_a_folder(
+    cli: Cli, small_dir: Path, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    result = cli("download", "--data-dir", "data", "--from", small_dir)
+    assert result.exit_code == 0
+    assert str(small_dir / FIRST) in result.stdout
+    for name, content in files.items():
+        assert (tmp_path / "data" / name).read_bytes() == content
+
+
+def test_unpacked_files_are_taken_from_a_folder(tmp_path: Path, files: dict[str, bytes]) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name, content in files.items():
+        (source / name.removesuffix(".gz")).write_bytes(gzip.decompress(content))
+    download(tmp_path / "data", folder=source)
+    assert len(read_idx(tmp_path / "data" / STEMS["train"][0])) == 1000
+
+
+def test_a_folder_with_missing_or_other_files_is_refused(
+    cli: Cli, small_dir: Path, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    source = shutil.copytree(small_dir, tmp_path / "source")
+    write_idx(source / FIRST, np.zeros((3, 28, 28), np.uint8))
+    for reason in ("ended after", f"no {FIRST}"):
+        result = cli("download", "--data-dir", "data", "--from", source, "--quiet")
+        assert result.exit_code == 2
+        assert reason in result.stderr
+        assert list((tmp_path / "data").iterdir()) == []
+        (source / FIRST).unlink(missing_ok=True)
+
+
+def test_a_broken_file_is_replaced(web: Web, tmp_path: Path, files: dict[str, bytes]) -> None:
+    download(tmp_path, [web.url])
+    (tmp_path / FIRST).write_bytes(files[FIRST][:-9])
+    download(tmp_path, [web.url])
+    assert (tmp_path / FIRST).read_bytes() == files[FIRST]
+
+
+def test_a_truncated_file_is_refused_and_the_old_one_kept(
+    web: Web, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    download(tmp_path, [web.url])
+    web.answers[FIRST] = [body(files[FIRST][:-9], None)]
+    with pytest.raises(DownloadError):
+        download(tmp_path, [web.url], force=True)
+    assert (tmp_path / FIRST).read_bytes() == files[FIRST]
+
+
+def test_another_data_set_is_neither_replaced_nor_completed(web: Web, tmp_path: Path) -> None:
+    other = np.ones((3, 28, 28), np.uint8)
+    write_idx(tmp_path / FIRST, other)
+    for fetch in (lambda: download(tmp_path, [web.url]), lambda: download_if_missing(tmp_path)):
+        with pytest.raises(DataError, match="not MNIST's"):
+            fetch()
+    assert [path.name for path in tmp_path.iterdir()] == [FIRST]
+    np.testing.assert_array_equal(read_idx(tmp_path / FIRST), other)
+    assert web.requests == []
+    download(tmp_path, [web.url], force=True)
+    assert len(read_idx(tmp_path / FIRST)) == 1000
+
+
+def test_a_whole_data_set_of_another_kind_is_left_alone(small_dir: Path) -> None:
+    """As Fashion-MNIST would be: four files whose sums are not MNIST's."""
+    download_if_missing(small_dir)
+
+
+def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path, web: Web) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be written to"):
+        download(tmp_path / "file" / "data", [web.url])
+
+
+@pytest.mark.parametrize("url", ["mnist", "ftp://host/", "http://", "/local/folder"])
+def test_what_is_no_web_address_is_wrong_usage(cli: Cli, url: str) -> None:
+    result = cli("download", "--mirror", url)
+    assert result.exit_code == 2
+    assert "--mirror" in result.stderr
+    assert "http or https" in result.stderr
+
+
+def test_from_and_mirror_exclude_each_other(cli: Cli, tmp_path: Path) -> None:
+    result = cli("download", "--mirror", "http://127.0.0.1/", "--from", tmp_path)
+    assert result.exit_code == 2
+    assert "exclude each other" in result.stderr
+
+
+def test_the_real_files_arrive_whole(cli: Cli, mnist_dir: Path, tmp_path: Path) -> None:
+    with web_server({name: (mnist_dir / name).read_bytes() for name in NAMES}) as web:
+        result = cli("download", "--data-dir", "data", "--mirror", web.url)
+        assert result.exit_code == 0, result.stderr
+        assert web.requests == NAMES
+    for name in NAMES:
+        content = (tmp_path / "data" / name).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == SUMS[name]
+        plain = gzip.decompress(content)
+        assert (len(plain), hashlib.sha256(plain).hexdigest()) == SUMS[name.removesuffix(".gz")]
