@@ -1,0 +1,107 @@
+"""Evaluation: how well a network reads digits, in all and digit by digit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cli.data.datasets import Split, to_inputs
+from mnist_cli.nn.losses import SoftmaxCrossEntropy
+from mnist_cli.nn.mlp import CLASSES, MLP
+
+CHUNK = 1000
+"""Images evaluated at a time, which bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Digit:
+    """How one digit fares.
+
+    Attributes
+    ----------
+    digit : int
+    precision : float
+        Of the images read as this digit, the share that are; 0 if none was read so.
+    recall : float
+        Of the images of this digit, the share read so; 0 if there are none.
+    f1 : float
+        The harmonic mean of the two.
+    support : int
+        How many images of this digit there are.
+    """
+
+    digit: int
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a network did on some images.
+
+    Attributes
+    ----------
+    loss : float
+        The mean cross-entropy, in nats.
+    confusion_matrix : array of int, shape (10, 10)
+        Entry (i, j) counts the images of digit i that were read as j.
+    """
+
+    loss: float
+    confusion_matrix: NDArray[np.int64]
+
+    @property
+    def examples(self) -> int:
+        """How many images there were."""
+        return int(self.confusion_matrix.sum())
+
+    @property
+    def errors(self) -> int:
+        """How many of them were misread."""
+        return self.examples - int(np.trace(self.confusion_matrix))
+
+    @property
+    def accuracy(self) -> float:
+        """The share read rightly, between 0 and 1."""
+        return int(np.trace(self.confusion_matrix)) / self.examples
+
+    @property
+    def per_class(self) -> list[Digit]:
+        """Precision, recall and F1 of each digit."""
+        hits = np.diag(self.confusion_matrix)
+        read_as = self.confusion_matrix.sum(axis=0)
+        support = self.confusion_matrix.sum(axis=1)
+        precision = hits / np.maximum(read_as, 1)
+        recall = hits / np.maximum(support, 1)
+        # 2pr/(p + r), in which the hits cancel.
+        f1 = 2 * hits / np.maximum(read_as + support, 1)
+        return [
+            Digit(
+                digit, float(precision[digit]), float(recall[digit]), float(f1[digit]), int(count)
+            )
+            for digit, count in enumerate(support)
+        ]
+
+
+def evaluate(network: MLP, data: Split) -> Evaluation:
+    """Run the network on every image, and compare with the labels.
+
+    Parameters
+    ----------
+    network : MLP
+    data : Split
+        At least one image.
+    """
+    criterion = SoftmaxCrossEntropy()
+    confusion = np.zeros((CLASSES, CLASSES), np.int64)
+    loss_sum = 0.0
+    for start in range(0, len(data), CHUNK):
+        part = data[start : start + CHUNK]
+        logits = network.forward(to_inputs(part.images, network.parameters.dtype))
+        loss_sum += float(criterion.forward(logits, part.labels)) * len(part)
+        np.add.at(confusion, (part.labels, logits.argmax(axis=1)), 1)
+    return Evaluation(loss_sum / len(data), confusion)

@@ -1,0 +1,71 @@
+"""The recipe: all the settings that decide what training ends with.
+
+It is what the options of ``mnist-cli train`` fill in, and what a model file remembers. It knows
+no numpy, so that ``--help`` can show the defaults at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mnist_cli.errors import SettingsError
+
+LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
+"""The optimisers, and the learning rate that each uses if none is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train; the defaults reach 98% on MNIST.
+
+    Attributes
+    ----------
+    hidden : int
+        Hidden units.
+    epochs : int
+        Passes over the training images.
+    batch_size : int
+        Images a step; the last step of an epoch takes what is left.
+    optimizer : {"sgd", "adam"}
+    learning_rate : float
+        At the schedule's peak; if None is given, the optimiser's from `LEARNING_RATES`.
+    momentum : float
+        SGD's μ, or Adam's β₁.
+    weight_decay : float
+        λ, decoupled from the gradient.
+    schedule : {"constant", "cosine", "one-cycle"}
+    validation : int
+        How many images, the last ones, are held out of training.
+    patience : int
+        After how many epochs without a better validation accuracy to stop; 0 for never.
+    seed : int
+        Decides the first weights and the order of the images.
+    dtype : {"float32", "float64"}
+
+    Raises
+    ------
+    SettingsError
+        If there is a patience, but nothing held out to judge by.
+    """
+
+    hidden: int = 128
+    epochs: int = 10
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    learning_rate: float = None  # type: ignore[assignment]  # __post_init__ fills it in
+    momentum: float = 0.9
+    weight_decay: float = 0.003
+    schedule: str = "one-cycle"
+    validation: int = 0
+    patience: int = 0
+    seed: int = 0
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", LEARNING_RATES[self.optimizer])
+        if self.patience and not self.validation:
+            raise SettingsError(
+                f"--patience {self.patience} needs images to judge by: "
+                "hold some out with --validation 10000."
+            )

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_cli.checkpoint import FORMAT, check_writable, load_model, save_model
+from mnist_cli.errors import ModelError
+from mnist_cli.nn.mlp import MLP
+
+
+@pytest.fixture
+def network(rng: np.random.Generator) -> MLP:
+    network = MLP(5)
+    network.initialize(rng)
+    return network
+
+
+def test_what_is_saved_is_loaded(network: MLP, tmp_path: Path) -> None:
+    save_model(tmp_path / "m.npz", network, {"seed": 3})
+    model = load_model(tmp_path / "m.npz")
+    np.testing.assert_array_equal(model.network.parameters, network.parameters)
+    np.testing.assert_array_equal(model.network.W2, network.W2)
+    assert model.metadata == {"format_version": 1, "hidden": 5, "dtype": "float32", "seed": 3}
+
+
+def test_the_name_need_not_end_in_npz(network: MLP, tmp_path: Path) -> None:
+    save_model(tmp_path / "model", network, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    load_model(tmp_path / "model")
+
+
+def test_the_same_model_gives_the_same_bytes(network: MLP, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_model(tmp_path / name, network, {"seed": 3})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_missing_model_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="mnist-cli train --out"):
+        load_model(tmp_path / "m.npz")
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def metadata(**changes: Any) -> np.ndarray:
+    return np.array(json.dumps({"format_version": 1, "hidden": 1, "dtype": "float32"} | changes))
+
+
+ONE_HIDDEN = np.zeros(784 + 1 + 10 + 10, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"metadata": metadata()}, "no model"),
+        ({"parameters": ONE_HIDDEN}, "no model"),
+        ({"parameters": ONE_HIDDEN, "metadata": np.array("{")}, "no model"),
+        ({"parameters": ONE_HIDDEN, "metadata": np.array("[]")}, "no model"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=None)}, "no model"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(format_version=FORMAT + 1)}, "update"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=2)}, "not a network of 2"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(dtype="float64")}, "in float64"),
+        ({"parameters": ONE_HIDDEN[:-1], "metadata": metadata()}, "not a network of 1"),
+        ({"parameters": np.array([{}], object), "metadata": metadata()}, "no model"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused_by_name(
+    arrays: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.npz"
+    write_arrays(path, **arrays)
+    with pytest.raises(ModelError, match=sentence) as caught:
+        load_model(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 broken", b"\x93NUMPY\x01\x00v"])
+def test_a_file_that_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.npz").write_bytes(content)
+    with pytest.raises(ModelError, match="no model"):
+        load_model(tmp_path / "odd.npz")
+
+
+def test_a_bare_array_and_a_folder_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "odd.npy", ONE_HIDDEN)
+    for path in (tmp_path / "odd.npy", tmp_path):
+        with pytest.raises(ModelError, match="no model"):
+            load_model(path)
+
+
+def test_where_no_file_can_be_written_is_known_beforehand(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new.npz")
+    for path, sentence in ((tmp_path, "is a folder"), (tmp_path / "no" / "m.npz", "no folder")):
+        with pytest.raises(ModelError, match=sentence):
+            check_writable(path)
+
+
+def test_a_failed_save_keeps_the_old_model(
+    network: MLP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.npz"
+    save_model(path, network, {"seed": 1})
+    old = path.read_bytes()
+
+    def full(file: Any, **arrays: Any) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(ModelError, match="No space left"):
+        save_model(path, network, {"seed": 2})
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]

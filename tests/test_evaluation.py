@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnist_cli.data.datasets import Split
+from mnist_cli.evaluation import CHUNK, Evaluation, evaluate
+from mnist_cli.nn.mlp import MLP
+
+
+@pytest.fixture
+def network(rng: np.random.Generator) -> MLP:
+    network = MLP(8)
+    network.initialize(rng)
+    return network
+
+
+def test_the_measures_are_those_of_their_definitions() -> None:
+    matrix = np.zeros((10, 10), np.int64)
+    matrix[0, 0], matrix[0, 1], matrix[1, 1], matrix[2, 1] = 3, 1, 4, 2
+    result = Evaluation(0.5, matrix)
+    assert result.examples == 10
+    assert result.errors == 3
+    assert result.accuracy == 0.7
+    zero, one, two, three = result.per_class[:4]
+    assert (zero.precision, zero.recall, zero.support) == (1, 0.75, 4)
+    assert zero.f1 == pytest.approx(2 * 1 * 0.75 / 1.75)
+    assert (one.precision, one.recall) == (4 / 7, 1)
+    assert (two.precision, two.recall, two.f1, two.support) == (0, 0, 0, 2)
+    assert (three.precision, three.recall, three.f1, three.support) == (0, 0, 0, 0)
+
+
+def test_chunks_do_not_change_the_result(network: MLP, rng: np.random.Generator) -> None:
+    size = 2 * CHUNK + 7
+    data = Split(
+        rng.integers(256, size=(size, 28, 28), dtype=np.uint8),
+        rng.integers(10, size=size, dtype=np.uint8),
+    )
+    result = evaluate(network, data)
+    p = network.probabilities(data.images.reshape(size, 784).astype(np.float32) / 255)
+    assert result.examples == size
+    assert result.accuracy == np.mean(p.argmax(axis=1) == data.labels)
+    assert result.loss == pytest.approx(-np.log(p[np.arange(size), data.labels]).mean(), rel=1e-4)
+    for i in range(10):
+        for j in range(10):
+            both = (data.labels == i) & (p.argmax(axis=1) == j)
+            assert result.confusion_matrix[i, j] == both.sum()

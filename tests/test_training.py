@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_cli.data.datasets import Split, load_split
+from mnist_cli.errors import SettingsError, TrainingDivergedError
+from mnist_cli.evaluation import evaluate
+from mnist_cli.recipe import LEARNING_RATES, Recipe
+from mnist_cli.training import Epoch, hold_out, train
+
+
+@pytest.fixture
+def data(small_dir: Path) -> Split:
+    return load_split("mnist", "train", small_dir)
+
+
+def test_training_learns(data: Split, small_dir: Path) -> None:
+    result = train(Recipe(hidden=32, epochs=15), data)
+    assert [epoch.epoch for epoch in result.history] == list(range(1, 16))
+    assert result.history[-1].train_loss < 0.2 < result.history[0].train_loss
+    assert result.history[-1].train_accuracy > 0.95
+    assert evaluate(result.network, load_split("mnist", "test", small_dir)).accuracy > 0.7
+
+
+@pytest.mark.parametrize("optimizer", LEARNING_RATES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_same_seed_gives_the_same_model_bit_for_bit(
+    data: Split, optimizer: str, dtype: str
+) -> None:
+    recipe = Recipe(hidden=16, epochs=2, seed=5, optimizer=optimizer, dtype=dtype)
+    first, second = train(recipe, data), train(recipe, data)
+    assert first.network.parameters.tobytes() == second.network.parameters.tobytes()
+    assert first.network.parameters.dtype == dtype
+    other = train(Recipe(hidden=16, epochs=2, seed=6, optimizer=optimizer, dtype=dtype), data)
+    assert (first.network.parameters != other.network.parameters).any()
+
+
+def test_float64_follows_the_same_path_as_float32(data: Split) -> None:
+    single, double = (
+        train(Recipe(hidden=8, epochs=1, dtype=dtype), data).network.parameters
+        for dtype in ("float32", "float64")
+    )
+    np.testing.assert_allclose(single, double, atol=1e-4)
+
+
+def test_each_epoch_visits_every_image_once(data: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def watch(images: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        seen.extend(image.tobytes() for image in images)
+        return np.zeros((len(images), 784), dtype)
+
+    monkeypatch.setattr("mnist_cli.training.to_inputs", watch)
+    train(Recipe(hidden=2, epochs=1, batch_size=300), data)
+    assert seen != [image.tobytes() for image in data.images]
+    assert sorted(seen) == sorted(image.tobytes() for image in data.images)
+
+
+def test_what_is_held_out_is_not_learned_from(data: Split) -> None:
+    poisoned = Split(data.images, data.labels.copy())
+    poisoned.labels[-200:] = 0
+    recipe = Recipe(hidden=8, epochs=1, validation=200)
+    clean, other = train(recipe, data), train(recipe, poisoned)
+    np.testing.assert_array_equal(clean.network.parameters, other.network.parameters)
+    assert clean.history[0].validation_accuracy != other.history[0].validation_accuracy
+    learned_from, held_out = hold_out(data, 200)
+    assert (len(learned_from), len(held_out)) == (800, 200)
+    np.testing.assert_array_equal(held_out.labels, data.labels[-200:])
+
+
+def test_validation_accuracy_is_measured_after_each_epoch(data: Split) -> None:
+    result = train(Recipe(hidden=8, epochs=3, validation=100), data)
+    last = result.history[-1].validation_accuracy
+    assert last == evaluate(result.network, data[900:]).accuracy
+    assert train(Recipe(hidden=8, epochs=1), data).history[0].validation_accuracy is None
+
+
+def test_patience_ends_training_with_the_best_epoch(data: Split) -> None:
+    """A rate that soon ruins the network: the best epoch must not be the last."""
+    recipe = Recipe(
+        hidden=8, epochs=40, validation=200, patience=3, learning_rate=2.0, schedule="constant"
+    )
+    result = train(recipe, data)
+    accuracies = [epoch.validation_accuracy for epoch in result.history]
+    assert len(accuracies) < 40
+    assert all(a is not None for a in accuracies)
+    best = accuracies.index(max(accuracies))  # type: ignore[type-var]
+    assert best == len(accuracies) - 1 - 3
+    assert evaluate(result.network, data[800:]).accuracy == accuracies[best]
+
+
+def test_patience_without_validation_is_refused() -> None:
+    with pytest.raises(SettingsError, match="--validation"):
+        Recipe(patience=3)
+
+
+def test_holding_everything_out_is_refused(data: Split) -> None:
+    with pytest.raises(SettingsError, match="leaves nothing of 1,000 images"):
+        train(Recipe(validation=1000), data)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid)")
+def test_divergence_is_told_with_its_epoch_step_and_rate(data: Split) -> None:
+    with pytest.raises(TrainingDivergedError, match=r"in epoch 1, step \d+, at the learning rate"):
+        train(Recipe(hidden=8, epochs=2, learning_rate=1e9, schedule="constant"), data)
+
+
+def test_epochs_are_told_as_they_end_and_steps_as_they_are_done(data: Split) -> None:
+    told: list[Epoch] = []
+    result = train(Recipe(hidden=4, epochs=2), data, on_epoch=told.append)
+    assert told == result.history
+
+
+def test_each_optimizer_has_a_learning_rate_of_its_own() -> None:
+    for optimizer, rate in LEARNING_RATES.items():
+        assert Recipe(optimizer=optimizer).learning_rate == rate
+    assert Recipe(optimizer="adam", learning_rate=0.5).learning_rate == 0.5
