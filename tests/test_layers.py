@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from mnist_cli.gradcheck.derivative import gradient
 from mnist_cli.nn.layers import Linear, ReLU, Softmax, log_softmax
 
-N, I, J = 4, 3, 5
+N, K, J = 4, 3, 5
 
 rows_of_logits = arrays(
     np.float64, st.tuples(st.integers(1, 6), st.integers(1, 12)), elements=st.floats(-1e4, 1e4)
@@ -18,30 +18,30 @@ rows_of_logits = arrays(
 
 @pytest.fixture
 def linear(rng: np.random.Generator) -> Linear:
-    return Linear(rng.standard_normal((I, J)), rng.standard_normal(J))
+    return Linear(rng.standard_normal((K, J)), rng.standard_normal(J))
 
 
 def test_linear_computes_every_entry_of_the_formula(
     linear: Linear, rng: np.random.Generator
 ) -> None:
-    x, dout = rng.standard_normal((N, I)), rng.standard_normal((N, J))
+    x, dout = rng.standard_normal((N, K)), rng.standard_normal((N, J))
     out = linear.forward(x)
     dx = linear.backward(dout)
     for n in range(N):
         for j in range(J):
-            expected = sum(x[n, i] * linear.W[i, j] for i in range(I)) + linear.b[j]
+            expected = sum(x[n, i] * linear.W[i, j] for i in range(K)) + linear.b[j]
             assert out[n, j] == pytest.approx(expected)
-        for i in range(I):
+        for i in range(K):
             assert dx[n, i] == pytest.approx(sum(dout[n, j] * linear.W[i, j] for j in range(J)))
     for j in range(J):
         assert linear.db[j] == pytest.approx(sum(dout[n, j] for n in range(N)))
-        for i in range(I):
+        for i in range(K):
             expected = sum(x[n, i] * dout[n, j] for n in range(N))
             assert linear.dW[i, j] == pytest.approx(expected)
 
 
 def test_gradients_add_up_until_they_are_cleared(linear: Linear, rng: np.random.Generator) -> None:
-    x, dout = rng.standard_normal((N, I)), rng.standard_normal((N, J))
+    x, dout = rng.standard_normal((N, K)), rng.standard_normal((N, J))
     linear.forward(x)
     linear.backward(dout)
     once_W, once_b = linear.dW.copy(), linear.db.copy()
@@ -56,7 +56,7 @@ def test_gradients_add_up_until_they_are_cleared(linear: Linear, rng: np.random.
 def test_a_batch_in_two_halves_has_the_gradient_of_the_whole(
     linear: Linear, rng: np.random.Generator
 ) -> None:
-    x, dout = rng.standard_normal((N, I)), rng.standard_normal((N, J))
+    x, dout = rng.standard_normal((N, K)), rng.standard_normal((N, J))
     linear.forward(x)
     linear.backward(dout)
     whole = linear.dW.copy()
@@ -71,8 +71,8 @@ def test_a_layer_used_twice_in_one_pass_needs_both_its_contributions(
     rng: np.random.Generator,
 ) -> None:
     """y = (x·W + b)·W + b: with ``=`` in place of ``+=`` the first use would erase the second."""
-    W, b = rng.standard_normal((I, I)), rng.standard_normal(I)
-    x, dout = rng.standard_normal((N, I)), rng.standard_normal((N, I))
+    W, b = rng.standard_normal((K, K)), rng.standard_normal(K)
+    x, dout = rng.standard_normal((N, K)), rng.standard_normal((N, K))
     first = Linear(W, b)
     second = Linear(W, b, first.dW, first.db)
     second.forward(first.forward(x))
@@ -154,7 +154,7 @@ def test_the_product_without_the_jacobian_is_the_product_with_it(rng: np.random.
 
 def test_softmax_works_over_the_last_axis_of_any_shape(rng: np.random.Generator) -> None:
     layer = Softmax()
-    x, dout = rng.standard_normal((2, 3, N, J))
+    x, dout = rng.standard_normal((3, N, J)), rng.standard_normal((3, N, J))
     s, dx, jacobian = layer.forward(x), layer.backward(dout), layer.jacobian()
     layer.forward(x[1])
     np.testing.assert_array_equal(s[1], layer.s)
@@ -162,10 +162,10 @@ def test_softmax_works_over_the_last_axis_of_any_shape(rng: np.random.Generator)
     np.testing.assert_array_equal(jacobian[1], layer.jacobian())
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
-def test_layers_keep_the_dtype(dtype: type, rng: np.random.Generator) -> None:
-    x = rng.standard_normal((N, I)).astype(dtype)
-    linear = Linear(rng.standard_normal((I, J)).astype(dtype), np.zeros(J, dtype))
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+def test_layers_keep_the_dtype(dtype: str, rng: np.random.Generator) -> None:
+    x = rng.standard_normal((N, K)).astype(dtype)
+    linear = Linear(rng.standard_normal((K, J)).astype(dtype), np.zeros(J, dtype))
     for layer in (linear, ReLU(), Softmax()):
         out = layer.forward(x)
         assert out.dtype == dtype

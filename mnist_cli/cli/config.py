@@ -1,0 +1,112 @@
+"""Config files: TOML whose ``[train]`` table has the options of ``mnist-cli train`` as its keys.
+
+A config fills click's ``default_map``; so a flag beats an environment variable beats the config
+beats the built-in default, and a value goes through the same checks wherever it came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+from click import types
+
+from mnist_cli.errors import ConfigError
+
+TABLE = "train"
+
+
+def config_folder() -> Path:
+    """Return the folder of the ready-made configs: in the installed package, or in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def find_config(name: str) -> Path:
+    """Return the path of a config that is given by its name or by a path.
+
+    Raises
+    ------
+    ConfigError
+        If there is neither a file nor a ready-made config of that name.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    ready_made = sorted(file.stem for file in config_folder().glob("*.toml"))
+    if name in ready_made:
+        return config_folder() / f"{name}.toml"
+    raise ConfigError(f"There is no config {name}: name a file, or one of {', '.join(ready_made)}.")
+
+
+def read_config(path: Path, options: dict[str, click.Option]) -> dict[str, Any]:
+    """Read a config file, and check its keys and the types of its values.
+
+    Parameters
+    ----------
+    path : Path
+    options : dict
+        The options that may be keys, by name: ``batch-size`` is the key of ``--batch-size``, and
+        ``batch_size`` is taken as well.
+
+    Returns
+    -------
+    dict
+        The values by the name of the option's parameter, as click's ``default_map`` has them.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is no TOML, or has a key or a type that is not right.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+    for key, value in document.items():
+        if key != TABLE or not isinstance(value, dict):
+            raise ConfigError(f"{path} has {key!r} at the top: all keys belong under [{TABLE}].")
+    values = {}
+    for key, value in document.get(TABLE, {}).items():
+        option = options.get(key.replace("_", "-"))
+        if option is None:
+            nearest = difflib.get_close_matches(key.replace("_", "-"), options, n=1, cutoff=0)
+            raise ConfigError(f"{path} has an unknown key {key!r}: did you mean {nearest[0]!r}?")
+        wanted, kind = toml_type(option)
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise ConfigError(f"{path} has {key} = {value!r}, but {key!r} takes {kind}.")
+        values[str(option.name)] = value
+    return values
+
+
+def toml_type(option: click.Option) -> tuple[type | tuple[type, ...], str]:
+    """Return the types that TOML may give for an option, and how to call them."""
+    if isinstance(option.type, types.BoolParamType):
+        return bool, "true or false"
+    if isinstance(option.type, types.IntParamType):
+        return int, "a whole number"
+    if isinstance(option.type, types.FloatParamType):
+        return (int, float), "a number"
+    return str, "a text in quotes"
+
+
+def use_config(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Make a config the defaults of the command: the callback of ``--config``."""
+    if value is None:
+        return
+    path = find_config(value)
+    options = {
+        name.removeprefix("--"): option
+        for option in context.command.params
+        if isinstance(option, click.Option) and option is not parameter
+        for name in option.opts
+        if name.startswith("--")
+    }
+    context.meta["config"] = path
+    context.default_map = read_config(path, options)

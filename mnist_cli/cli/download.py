@@ -1,0 +1,67 @@
+"""``mnist-cli download``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from mnist_cli.cli import options, output
+
+
+def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[str, ...]) -> object:
+    """Refuse what is no URL of a web server."""
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise click.BadParameter(f"{url!r} is not an http or https URL", context, parameter)
+    return urls
+
+
+@click.command()
+@options.data_dir
+@click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="URL",
+    envvar="MNIST_CLI_DOWNLOAD_MIRROR",
+    callback=check_urls,
+    help="The URL of a folder with the files, in place of the built-in mirrors; may be repeated.",
+)
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    envvar="MNIST_CLI_DOWNLOAD_FROM",
+    help="Take the files from this folder, and use no network.",
+)
+@click.option("--force", is_flag=True, help="Fetch even what is there, and replace other files.")
+@options.json
+@options.quiet
+def download(
+    data_dir: Path,
+    mirrors: tuple[str, ...],
+    folder: Path | None,
+    force: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Fetch the four files of MNIST, and check them by their SHA-256 sums.
+
+    What is there already and right is not fetched again.
+    """
+    from mnist_cli.data.download import download as fetch
+
+    if folder and mirrors:
+        raise click.UsageError("--from and --mirror exclude each other")
+    files = fetch(data_dir, mirrors, folder=folder, force=force, progress=output.progress(quiet))
+    if json:
+        output.print_json({"data_dir": str(data_dir), "files": [asdict(file) for file in files]})
+        return
+    rows = [(file.name, f"{file.bytes:,}", file.source) for file in files]
+    click.echo(output.table([("file", "bytes", "source"), *rows], "<><"))
+    click.echo(f"\nMNIST is in {data_dir}")

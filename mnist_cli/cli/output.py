@@ -1,0 +1,80 @@
+"""What a person reads, on stdout and stderr: documents, tables, bars and remarks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import click
+
+from mnist_cli.progress import SILENT, Bar, Progress
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one JSON document on stdout; NaN and infinity, which JSON lacks, become null."""
+    click.echo(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def json_line(document: dict[str, Any]) -> str:
+    """Return the document as a line of a JSON Lines file."""
+    return json.dumps(document) + "\n"
+
+
+def table(rows: Sequence[Sequence[str]], align: str) -> str:
+    """Return the rows as lines of aligned columns, two spaces apart.
+
+    Parameters
+    ----------
+    rows : sequence of rows of str
+    align : str
+        ``<`` or ``>`` for each column.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            f"{cell:{side}{width}}" for cell, side, width in zip(row, align, widths, strict=True)
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def progress(quiet: bool) -> Progress:
+    """Return what shows the progress of long work, or hides it."""
+    return SILENT if quiet else TerminalProgress()
+
+
+class TerminalProgress(Progress):
+    """Bars and remarks on stderr; the bars only where that is a terminal."""
+
+    def bar(self, description: str, total: int, unit: str) -> AbstractContextManager[Bar]:
+        """Return a tqdm bar."""
+        from tqdm import tqdm
+
+        return tqdm(
+            total=total,
+            desc=description,
+            unit=unit,
+            unit_scale=unit == "B",
+            disable=None,
+            leave=False,
+            dynamic_ncols=True,
+        )
+
+    def remark(self, sentence: str) -> None:
+        """Print the sentence above any bar."""
+        from tqdm import tqdm
+
+        with tqdm.external_write_mode(nolock=False):
+            click.echo(sentence, err=True)

@@ -1,0 +1,323 @@
+"""The command line as a person or a script meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from conftest import Cli
+
+from mnist_cli import __version__, training
+from mnist_cli.cli.main import environment_variable, main
+from mnist_cli.data import download
+from mnist_cli.nn.layers import ReLU, Softmax
+
+COMMANDS = sorted(main.commands)
+
+
+def every_option() -> Iterator[tuple[str, click.Option]]:
+    for name, command in main.commands.items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                yield name, parameter
+
+
+@pytest.fixture
+def model(cli: Cli, small_dir: Path) -> Path:
+    """Return a model, of 900 images, with 100 held out."""
+    result = cli(
+        *("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 3, "--validation", 100),
+        "-q",
+    )
+    assert result.exit_code == 0, result.stderr
+    return Path("model.npz")
+
+
+def test_there_are_four_commands() -> None:
+    assert COMMANDS == ["download", "evaluate", "gradcheck", "train"]
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_help_tells_of_every_option(command: list[str], flag: str, cli: Cli) -> None:
+    result = cli(*command, flag)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: {' '.join(['mnist-cli', *command])}")
+
+
+def test_every_command_and_option_has_a_help_text() -> None:
+    assert all(command.help for command in main.commands.values())
+    assert [option.name for _, option in every_option() if not option.help] == []
+
+
+def test_every_option_has_its_environment_variable() -> None:
+    for command, option in every_option():
+        context = click.Context(main.commands[command], info_name=command, parent=root())
+        long_name = max(option.opts, key=len).removeprefix("--").replace("-", "_")
+        expected = f"MNIST_CLI_{command}_{long_name}".upper()
+        assert environment_variable(context, option) == expected
+
+
+def root() -> click.Context:
+    return click.Context(main, info_name="mnist-cli", auto_envvar_prefix="MNIST_CLI")
+
+
+def test_the_version_is_told(cli: Cli) -> None:
+    assert cli("--version").stdout == f"mnist-cli, version {__version__}\n"
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_load_neither_numpy_nor_requests(flag: str) -> None:
+    code = (
+        "import sys; from mnist_cli.cli.main import main\n"
+        f"try: main(['{flag}'])\n"
+        "except SystemExit as exit: assert not exit.code\n"
+        "assert not {'numpy', 'requests', 'tqdm'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_python_m_is_the_same_program(small_dir: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mnist_cli"]
+    run = subprocess.run([*command, "--nonsense"], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.startswith("Error: No such option")
+    assert "mnist-cli --help" in run.stderr
+    arguments = ["train", "--data-dir", str(small_dir), "--hidden", "4", "--epochs", "1", "--json"]
+    run = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0
+    assert json.loads(run.stdout)["hidden"] == 4
+    assert "training accuracy" in run.stderr
+    assert "\r" not in run.stderr, "a bar was drawn where there is no terminal"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--nonsense"], ["--nonsense"]),
+        (["trian"], ["trian"]),
+        (["train", "--hiden", "3"], ["--hiden", "--hidden"]),
+        (["train", "--hidden", "0"], ["--hidden", "x>=1"]),
+        (["train", "--hidden", "many"], ["--hidden", "'many'"]),
+        (["train", "--lr", "0"], ["--lr", "x>0"]),
+        (["train", "--momentum", "1"], ["--momentum", "x<1"]),
+        (["train", "--schedule", "linear"], ["--schedule", "one-cycle"]),
+        (["train", "--patience", "2"], ["--patience 2", "--validation"]),
+        (["train", "--out", "no/model.npz"], ["no/model.npz", "no folder"]),
+        (["train", "--out", "."], ["--out", "directory"]),
+        (["train", "--log", "no/log.jsonl"], ["--log", "no/log.jsonl"]),
+        (["train", "--config", "nonsense"], ["nonsense", "default"]),
+        (["evaluate"], ["model.npz", "mnist-cli train"]),
+        (["evaluate", "--min-accuracy", "98"], ["--min-accuracy", "0<=x<=1"]),
+        (["gradcheck", "--batch-size", "0"], ["--batch-size"]),
+        (["gradcheck", "extra"], ["extra"]),
+        (["download", "--from", "missing"], ["--from", "missing"]),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_status_2(
+    arguments: list[str], words: list[str], cli: Cli
+) -> None:
+    result = cli(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("Error: ")
+    for word in words:
+        assert word in result.stderr
+
+
+def test_a_wrong_environment_variable_is_named(cli: Cli) -> None:
+    for name in ("HIDDEN", "LR"):
+        result = cli("train", **{f"MNIST_CLI_TRAIN_{name}": "many"})
+        assert result.exit_code == 2
+        assert f"MNIST_CLI_TRAIN_{name}" in result.stderr
+
+
+def test_train_prints_the_result_on_stdout_and_epochs_on_stderr(cli: Cli, small_dir: Path) -> None:
+    result = cli("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 2)
+    assert result.exit_code == 0
+    assert [line.split("  ")[0] for line in result.stderr.splitlines()] == [
+        "epoch 1/2",
+        "epoch 2/2",
+    ]
+    assert result.stdout.startswith("test accuracy  ")
+    assert "model.npz" in result.stdout
+    quiet = cli("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 2, "--quiet")
+    assert quiet.stderr == ""
+    assert quiet.stdout == result.stdout
+
+
+def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
+    result = cli(
+        *("train", "--data-dir", small_dir, "--epochs", 2, "--validation", 100, "--seed", 4),
+        *("--out", "m.npz", "--log", "log.jsonl", "--json"),
+    )
+    document = json.loads(result.stdout)
+    assert list(document) == [
+        *("model", "dataset", "hidden", "parameters", "seed", "epochs", "train_seconds"),
+        *("test_accuracy", "test_loss", "history"),
+    ]
+    assert document["model"] == "m.npz"
+    assert document["dataset"] == "mnist"
+    assert document["hidden"] == 128
+    assert document["parameters"] == 101770
+    assert document["seed"] == 4
+    assert document["epochs"] == len(document["history"]) == 2
+    assert 0 < document["test_accuracy"] < 1
+    assert document["train_seconds"] > 0
+    for number, epoch in enumerate(document["history"], 1):
+        assert list(epoch) == [
+            *("epoch", "train_loss", "train_accuracy", "validation_accuracy", "seconds"),
+        ]
+        assert epoch["epoch"] == number
+    log = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in log] == document["history"]
+
+
+def test_without_validation_its_accuracy_is_null(cli: Cli, small_dir: Path) -> None:
+    result = cli("train", "--data-dir", small_dir, "--hidden", 4, "--epochs", 1, "--json")
+    assert json.loads(result.stdout)["history"][0]["validation_accuracy"] is None
+
+
+def test_the_same_training_writes_the_same_file(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        arguments = ("--data-dir", small_dir, "--hidden", 8, "--epochs", 2, "--seed", 3)
+        assert cli("train", *arguments, "--out", name).exit_code == 0
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid)")
+def test_diverged_training_is_status_1_and_writes_no_model(
+    cli: Cli, small_dir: Path, tmp_path: Path
+) -> None:
+    result = cli("train", "--data-dir", small_dir, "--hidden", 4, "--lr", "1e9", "-q")
+    assert result.exit_code == 1
+    assert "diverged" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "model.npz").exists()
+
+
+def test_a_missing_mnist_is_fetched_or_it_is_said_what_else_there_is(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(download, "MIRRORS", ("http://127.0.0.1:9/",))
+    result = cli("train", "--data-dir", "data", "--quiet")
+    assert result.exit_code == 2
+    assert "--from" in result.stderr
+    assert "--dataset synthetic" in result.stderr
+    assert not (tmp_path / "model.npz").exists()
+
+
+def test_evaluate_as_a_person_reads_it(cli: Cli, model: Path, small_dir: Path) -> None:
+    result = cli("evaluate", "--data-dir", small_dir)
+    assert result.exit_code == 0
+    assert "200 of mnist, test" in result.stdout
+    assert "precision" in result.stdout
+    assert result.stderr == ""
+
+
+def test_evaluate_as_json(cli: Cli, model: Path, small_dir: Path) -> None:
+    result = cli("evaluate", model, "--data-dir", small_dir, "--json")
+    document = json.loads(result.stdout)
+    assert list(document) == [
+        *("models", "dataset", "split", "examples", "accuracy", "loss", "errors"),
+        *("confusion_matrix", "per_class"),
+    ]
+    assert document["models"] == [{"path": "model.npz", "accuracy": document["accuracy"]}]
+    assert document["examples"] == 200
+    assert document["errors"] == round(200 * (1 - document["accuracy"]))
+    matrix = document["confusion_matrix"]
+    assert [sum(row) for row in matrix] == [20] * 10
+    assert sum(matrix[i][i] for i in range(10)) == 200 - document["errors"]
+    assert [list(digit) for digit in document["per_class"]] == [
+        ["digit", "precision", "recall", "f1", "support"]
+    ] * 10
+
+
+def test_evaluate_measures_what_train_measured(cli: Cli, small_dir: Path) -> None:
+    arguments = ("--data-dir", small_dir, "--json")
+    trained = json.loads(cli("train", *arguments, "--epochs", 2, "--validation", 100).stdout)
+    tested = json.loads(cli("evaluate", *arguments).stdout)
+    validated = json.loads(cli("evaluate", *arguments, "--split", "validation").stdout)
+    learned = json.loads(cli("evaluate", *arguments, "--split", "train").stdout)
+    assert tested["accuracy"] == trained["test_accuracy"]
+    assert tested["loss"] == trained["test_loss"]
+    assert validated["accuracy"] == trained["history"][-1]["validation_accuracy"]
+    assert (validated["examples"], learned["examples"]) == (100, 900)
+
+
+def test_a_split_that_was_not_held_out_is_refused(cli: Cli, small_dir: Path) -> None:
+    cli("train", "--data-dir", small_dir, "--hidden", 4, "--epochs", 1)
+    result = cli("evaluate", "--data-dir", small_dir, "--split", "validation")
+    assert result.exit_code == 2
+    assert "--validation 10000" in result.stderr
+
+
+def test_an_accuracy_below_the_floor_is_status_1(cli: Cli, model: Path, small_dir: Path) -> None:
+    arguments = ("evaluate", model, "--data-dir", small_dir, "--json")
+    accuracy = json.loads(cli(*arguments).stdout)["accuracy"]
+    assert cli(*arguments, "--min-accuracy", accuracy).exit_code == 0
+    result = cli(*arguments, "--min-accuracy", accuracy + 0.001)
+    assert result.exit_code == 1
+    assert "--min-accuracy" in result.stderr
+    assert json.loads(result.stdout)["accuracy"] == accuracy
+
+
+def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> None:
+    assert cli("train", "--dataset", "synthetic", "--hidden", 8, "--epochs", 1).exit_code == 0
+    result = cli("evaluate", "--json")
+    assert json.loads(result.stdout)["dataset"] == "synthetic"
+    assert json.loads(result.stdout)["examples"] == 10_000
+
+
+def test_gradcheck_passes(cli: Cli) -> None:
+    result = cli("gradcheck", "--hidden", 16)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].startswith("All 22 checks passed")
+    assert result.stderr == ""
+
+
+def test_gradcheck_as_json(cli: Cli) -> None:
+    document = json.loads(cli("gradcheck", "--json").stdout)
+    assert document["passed"] is True
+    assert document["tolerance"] == 1e-10
+    keys = ["name", "formula", "method", "elements", "max_relative_error", "passed", "diagnosis"]
+    assert all(list(row) == keys for row in document["checks"] + document["wrong_answers"])
+    assert all(row["passed"] for row in document["checks"])
+    assert not any(row["passed"] for row in document["wrong_answers"])
+
+
+def test_a_wrong_gradient_is_status_1(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Softmax, "backward", lambda self, dout: dout * self.s * (1 - self.s))
+    result = cli("gradcheck", "--hidden", 4)
+    assert result.exit_code == 1
+    assert "FAIL" in result.stdout
+    assert "checks failed: Softmax, to x" in result.stderr
+    document = json.loads(cli("gradcheck", "--hidden", 4, "--json").stdout)
+    assert document["passed"] is False
+
+
+def test_an_error_that_is_not_a_number_is_still_json(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReLU, "backward", lambda self, dout: dout * float("nan"))
+    result = cli("gradcheck", "--hidden", 4, "--json")
+    assert result.exit_code == 1
+    json.loads(result.stdout, parse_constant=pytest.fail)
+
+
+def test_ctrl_c_is_status_130_without_a_traceback(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, small_dir: Path
+) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupt)
+    result = cli("train", "--data-dir", small_dir)
+    assert result.exit_code == 130
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,80 @@
+"""Who may import whom, and which data the program has in it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mnist_cli
+
+PACKAGE = Path(mnist_cli.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = ["errors", "nn", "data", "training", "cli"]
+"""From the ground up: a file imports from its own layer and those before it."""
+
+LAYER_OF = {
+    "mnist_cli": "errors",
+    "atomic": "errors",
+    "errors": "errors",
+    "progress": "errors",
+    "recipe": "errors",
+    "nn": "nn",
+    "data": "data",
+    "checkpoint": "training",
+    "evaluation": "training",
+    "gradcheck": "training",
+    "training": "training",
+    "cli": "cli",
+    "__main__": "cli",
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module
+            yield node.module
+
+
+def layer(module: str) -> int:
+    parts = module.split(".")
+    return LAYERS.index(LAYER_OF[parts[1] if len(parts) > 1 else "mnist_cli"])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    own = ".".join(("mnist_cli", *path.relative_to(PACKAGE).with_suffix("").parts))
+    own = own.removesuffix(".__init__")
+    for module in imports(path):
+        if module.split(".")[0] == "mnist_cli":
+            assert layer(module) <= layer(own), f"{own} imports {module}"
+
+
+def test_the_mathematics_imports_numpy_alone() -> None:
+    for path in (PACKAGE / "nn").glob("*.py"):
+        for module in imports(path):
+            top = module.split(".")[0]
+            if top == "mnist_cli":
+                assert module.startswith("mnist_cli.nn.")
+            else:
+                assert top == "numpy" or top in sys.stdlib_module_names
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in FILES:
+        tree = ast.parse(path.read_text("utf-8"))
+        calls = [
+            node.func.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        ]
+        assert "print" not in calls, path
+        if path.relative_to(PACKAGE).parts[0] not in ("cli", "__main__.py"):
+            assert not {"click", "tqdm"} & {name.split(".")[0] for name in imports(path)}
