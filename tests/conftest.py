@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 
 from mnist_cli.cli.main import main
 from mnist_cli.data.datasets import STEMS
 from mnist_cli.data.idx import write_idx
 from mnist_cli.data.synthetic import draw
+from mnist_cli.gradcheck.derivative import Derivative
 
 Cli = Callable[..., Result]
+
+
+def gradient(f: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the derivative of ``f`` to every element of ``x``."""
+    return Derivative(f, x, np.random.default_rng(0)).gradient()
 
 
 @pytest.fixture

@@ -278,7 +278,7 @@ def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> 
 def test_gradcheck_passes(cli: Cli) -> None:
     result = cli("gradcheck", "--hidden", 16)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1].startswith("All 22 checks passed")
+    assert result.stdout.splitlines()[-1].startswith("All 23 checks passed")
     assert result.stderr == ""
 
 
@@ -287,6 +287,7 @@ def test_gradcheck_as_json(cli: Cli) -> None:
     assert document["passed"] is True
     assert document["tolerance"] == 1e-10
     keys = ["name", "formula", "method", "elements", "max_relative_error", "passed", "diagnosis"]
+    keys += ["worst", "explanation"]
     assert all(list(row) == keys for row in document["checks"] + document["wrong_answers"])
     assert all(row["passed"] for row in document["checks"])
     assert not any(row["passed"] for row in document["wrong_answers"])

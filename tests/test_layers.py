@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import gradient
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnist_cli.gradcheck.derivative import gradient
 from mnist_cli.nn.layers import Linear, ReLU, Softmax, log_softmax
 
 N, K, J = 4, 3, 5

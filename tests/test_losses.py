@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import gradient
 
-from mnist_cli.gradcheck.derivative import gradient
 from mnist_cli.nn.layers import Softmax
 from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy, label_rows
 

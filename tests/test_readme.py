@@ -14,6 +14,8 @@ import pytest
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 CONSOLE = [block for kind, block in BLOCKS if kind == "console"]
+PYTHON = [block for kind, block in BLOCKS if kind == "python"]
+SOFTMAX = next(block for block in PYTHON if block.startswith("# layers.py"))
 CI_SCRIPT = next(block for kind, block in BLOCKS if kind == "sh" and "set -e" in block)
 
 
@@ -39,13 +41,22 @@ def without_numbers(text: str) -> list[str]:
 def test_every_output_in_the_readme_is_what_the_command_prints(
     mnist_dir: Path, tmp_path: Path
 ) -> None:
-    assert len(CONSOLE) == 3
+    (tmp_path / "layers.py").write_text(SOFTMAX)
     for block in CONSOLE:
         first, _, output = block.partition("\n")
         command = shlex.split(first.removeprefix("$ "))
         result = run(command, tmp_path, MNIST_CLI_DATA_DIR=str(mnist_dir))
-        assert result.returncode == 0
+        assert result.returncode == (1 if "Error:" in output else 0)
         assert without_numbers(result.stdout) == without_numbers(output), first
+    assert len(CONSOLE) == 4
+
+
+def test_the_fix_of_the_wrong_softmax_is_right(tmp_path: Path) -> None:
+    fix = next(block for block in PYTHON if block.startswith("    def backward"))
+    head, _, _ = SOFTMAX.partition("    def backward")
+    (tmp_path / "layers.py").write_text(head + fix)
+    result = run(["mnist-cli", "gradcheck", "layers.py:Softmax"], tmp_path)
+    assert result.returncode == 0, result.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,11 +12,28 @@ from mnist_cli.errors import CheckFailedError
 from mnist_cli.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mnist_cli.gradcheck.check import Check
-    from mnist_cli.gradcheck.mathematics import Report
+    from mnist_cli.gradcheck import Check
+
+
+def parse_shape(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """Return the numbers of ``5,10``."""
+    if value is None:
+        return None
+    try:
+        shape = tuple(int(number) for number in value.split(","))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise click.BadParameter(
+            f"{value!r} is no shape; give whole numbers from 1, as 5,10", context, parameter
+        )
+    return shape
 
 
 @click.command()
+@click.argument("target", metavar="[FILE.py:NAME]", required=False)
 @click.option(
     "--hidden",
     type=options.COUNT,
@@ -32,11 +49,26 @@ if TYPE_CHECKING:
     help="Examples a batch.",
 )
 @click.option(
+    "--shape",
+    callback=parse_shape,
+    metavar="N,C",
+    show_default="5,10, or 5 and the rows of W",
+    help="Shape of the input of FILE.py:NAME.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(["onehot", "index"]),
+    show_default="what the loss takes",
+    help="Form of the labels of a loss.",
+)
+@click.option("--forward-method", metavar="NAME", help="What forward is called in FILE.py.")
+@click.option("--backward-method", metavar="NAME", help="What backward is called in FILE.py.")
+@click.option(
     "--seed",
     type=options.COUNT_OR_NONE,
     default=0,
     show_default=True,
-    help="Decides the random numbers that the formulas are checked at.",
+    help="Decides the random numbers that are checked at.",
 )
 @click.option(
     "--tolerance",
@@ -49,56 +81,120 @@ if TYPE_CHECKING:
 @options.json
 @options.quiet
 def gradcheck(
-    hidden: int, batch_size: int, seed: int, tolerance: float, json: bool, quiet: bool
+    target: str | None,
+    hidden: int,
+    batch_size: int,
+    shape: tuple[int, ...] | None,
+    labels: Literal["onehot", "index"] | None,
+    forward_method: str | None,
+    backward_method: str | None,
+    seed: int,
+    tolerance: float,
+    json: bool,
+    quiet: bool,
 ) -> None:
-    """Check every formula of the network against its derivative, in float64.
+    """Check gradients against exact derivatives: the network's, or those of your own code.
 
-    The right answer comes from the complex step, which is exact to rounding. The well-known wrong
-    answers are checked as well, and each must be refused.
+    Without an argument, every formula of the network is checked, in float64, and every well-known
+    wrong answer must be refused. The right answer comes from the complex step, which is exact to
+    rounding.
+
+    With FILE.py:NAME, that file is run, and NAME is checked: a class, a function that returns an
+    object, or an object. A layer has forward(x) and backward(dout); a loss forward(x, t) and
+    backward() or backward(dout); an activation a call (x) and gradient(x) or derivative(x).
+    Parameters are params and grads, or W, b and dW, db.
     """
-    from mnist_cli.gradcheck.mathematics import check_mathematics
+    wrong_answers: list[Check] = []
+    if target is None:
+        from mnist_cli.gradcheck.mathematics import check_mathematics
 
-    result = check_mathematics(hidden, batch_size, seed, tolerance)
-    if json:
-        output.print_json(
-            {
-                "passed": result.passed,
-                "tolerance": tolerance,
-                "checks": [asdict(check) for check in result.checks],
-                "wrong_answers": [asdict(check) for check in result.wrong_answers],
-            }
-        )
+        found = check_mathematics(hidden, batch_size, seed, tolerance)
+        checks, wrong_answers = found.checks, found.wrong_answers
     else:
-        click.echo(report(result))
-    if not result.passed:
-        raise CheckFailedError(sentence(result))
+        from mnist_cli.gradcheck.user_file import check_user_code
+
+        checks = check_user_code(
+            target,
+            shape=shape,
+            labels=labels,
+            seed=seed,
+            tolerance=tolerance,
+            forward=forward_method,
+            backward=backward_method,
+        )
+    failure = what_failed(checks, wrong_answers)
+    if json:
+        document = {
+            "passed": failure is None,
+            "tolerance": tolerance,
+            "checks": [check.as_dict() for check in checks],
+        }
+        if target is None:
+            document["wrong_answers"] = [check.as_dict() for check in wrong_answers]
+        output.print_json(document)
+    else:
+        click.echo(report(checks, wrong_answers))
+    if failure:
+        raise CheckFailedError(failure)
+    if not json:
+        refused = f", and {len(wrong_answers)} wrong answers refused" if wrong_answers else ""
+        click.echo(f"\nAll {len(checks)} checks passed within {tolerance:.0e}{refused}.")
 
 
-def report(result: Report) -> str:
+def what_failed(checks: Sequence[Check], wrong_answers: Sequence[Check]) -> str | None:
+    """Return in one sentence what failed, or None."""
+    failed = [check.name for check in checks if not check.passed]
+    accepted = [check.name for check in wrong_answers if check.passed]
+    if failed:
+        return f"{len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}."
+    if accepted:
+        return f"The tolerance is too wide to refuse: {'; '.join(accepted)}."
+    return None
+
+
+def report(checks: Sequence[Check], wrong_answers: Sequence[Check]) -> str:
     """Return what a person reads of the checks."""
     header = ("check", "formula", "method", "elements", "relative error", "verdict")
+    rows = [header, *(row(check, "pass", "FAIL") for check in checks)]
+    if wrong_answers:
+        rows += [("",) * 6, ("wrong answers, to be refused", *[""] * 5)]
+        rows += [row(check, "ACCEPTED", "refused") for check in wrong_answers]
+    lines = output.table(rows, "<<<>><").split("\n")
+    text = []
+    for line, check in zip(lines, [None, *checks], strict=False):
+        text.append(line if check is None else colour(line, check.passed))
+        if check is not None and not check.passed:
+            text += details(check)
+    return "\n".join(text + lines[1 + len(checks) :])
 
-    def row(check: Check, passed: str, failed: str) -> tuple[str, ...]:
-        error = f"{check.max_relative_error:.0e}"
-        verdict = passed if check.passed else failed
-        return check.name, check.formula, check.method, f"{check.elements:,}", error, verdict
 
-    rows = [row(check, "pass", "FAIL") for check in result.checks]
-    rows += [("", *[""] * 5), ("wrong answers, to be refused", *[""] * 5)]
-    rows += [row(check, "ACCEPTED", "refused") for check in result.wrong_answers]
-    verdict = "" if not result.passed else f"\n\n{sentence(result)}"
-    return output.table([header, *rows], "<<<>><") + verdict
+def row(check: Check, passed: str, failed: str) -> tuple[str, ...]:
+    """Return the cells of a check."""
+    error = f"{check.max_relative_error:.0e}"
+    verdict = passed if check.passed else failed
+    return check.name, check.formula, check.method, f"{check.elements:,}", error, verdict
 
 
-def sentence(result: Report) -> str:
-    """Return the verdict on everything in one sentence."""
-    failed = [check.name for check in result.checks if not check.passed]
-    accepted = [check.name for check in result.wrong_answers if check.passed]
-    if failed:
-        return f"{len(failed)} of {len(result.checks)} checks failed: {', '.join(failed)}."
-    if accepted:
-        return f"The tolerance is too wide to refuse: {', '.join(accepted)}."
-    return (
-        f"All {len(result.checks)} checks passed within {result.tolerance:.0e}, "
-        f"and all {len(result.wrong_answers)} wrong answers were refused."
-    )
+def colour(line: str, passed: bool) -> str:
+    """Return the line with its verdict in green or red, which click leaves out of a pipe."""
+    head, _, verdict = line.rpartition("  ")
+    return f"{head}  {click.style(verdict, fg='green' if passed else 'red', bold=not passed)}"
+
+
+def details(check: Check) -> list[str]:
+    """Return the worst entries of a failed check, and its diagnosis, as lines."""
+    lines = []
+    if check.worst:
+        cells = [("at", "the code says", "right is", "ratio")] + [
+            (
+                f"[{', '.join(map(str, entry.index))}]",
+                f"{entry.computed:.10g}",
+                f"{entry.exact:.10g}",
+                f"{entry.ratio:.6g}",
+            )
+            for entry in check.worst
+        ]
+        lines += output.table(cells, "<>>>").split("\n")
+    if check.diagnosis:
+        lines += [f"{check.diagnosis.name}: {check.diagnosis.explanation}"]
+    return ["", *(f"    {line}" for line in lines), ""]

@@ -1,48 +1,145 @@
-"""The reference: derivatives by the complex step, exact to rounding.
+"""The reference: derivatives by the complex step, exact to rounding; else by differences.
 
 For a function f that is made of analytic steps, ``f(x + i·h·d) = f(x) + i·h·f′(x)·d − O(h²)``.
 The derivative is read off the imaginary part, where nothing was subtracted and so nothing
 cancels, and h can be so small that h² is nothing (Squire and Trapp 1998).
+
+A function that refuses complex numbers, or loses the imaginary part on its way, is found out by
+differences, and then differentiated by them.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-STEP = 1e-30
-"""h: its square is far below the rounding of anything, and it is far above underflow."""
-
 Function = Callable[[NDArray[Any]], Any]
 
+STEP = 1e-100
+"""h: far below a probability of 1e-40, of which a logarithm is taken, and far above underflow."""
 
-def derivative(f: Function, x: NDArray[np.float64], direction: NDArray[np.float64]) -> Any:
-    """Return ``f′(x)·direction``, in the shape of what ``f`` returns.
+WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+"""The widths of the differences, which are tried from the widest: the first crosses more kinks."""
+
+AGREEMENT = 1e-5
+"""How far, relatively, a complex step may be from a difference and still be believed."""
+
+
+class Derivative:
+    """The derivative of ``f`` at ``x``, by the best method that ``f`` allows.
 
     Parameters
     ----------
     f : callable
-        Takes an array in the shape of ``x``, and takes it complex.
-    x, direction : array of float64, of one shape
+        Takes an array in the shape of ``x`` and returns a number or an array.
+    x : array of float64
+    rng : Generator
+        Draws the direction in which the complex step is tested.
+
+    Attributes
+    ----------
+    method : str
+        ``"complex step"`` or ``"central differences"``.
     """
-    return np.imag(f(x + 1j * STEP * direction)) / STEP
+
+    def __init__(self, f: Function, x: NDArray[Any], rng: np.random.Generator):
+        self.f = f
+        self.x = np.asarray(x, np.float64)
+        self.uncertainty = 0.0
+        self.is_complex = self._carries_complex(rng)
+
+    @property
+    def method(self) -> str:
+        """How the derivative is found, with the accuracy where that is not rounding."""
+        return "complex step" if self.is_complex else "central differences"
+
+    def along(self, direction: NDArray[Any]) -> Any:
+        """Return ``f′(x)·direction``, in the shape of what ``f`` returns."""
+        if self.is_complex:
+            return complex_step(self.f, self.x, direction)
+        value, uncertainty = differences(self.f, self.x, direction)
+        self.uncertainty = max(self.uncertainty, uncertainty)
+        return value
+
+    def beside(self, direction: NDArray[Any], distance: float) -> float:
+        """Return the derivative along ``direction``, as it is on one side of the point.
+
+        The side is that of the sign of ``distance``. By differences, it is the quotient of one
+        side alone, which is less exact.
+        """
+        if self.is_complex:
+            return float(complex_step(self.f, self.x + distance * direction, direction))
+        width = np.copysign(1e-6, distance)
+        ahead, here = self.f(self.x + width * direction), self.f(self.x)
+        return float((ahead - here) / width)
+
+    def gradient(self) -> NDArray[np.float64]:
+        """Return the derivative to every element of ``x``, shape ``x.shape + f(x).shape``."""
+        columns = []
+        direction = np.zeros(self.x.shape)
+        for index in np.ndindex(self.x.shape):
+            direction[index] = 1
+            columns.append(self.along(direction))
+            direction[index] = 0
+        return np.array(columns, np.float64).reshape(self.x.shape + np.shape(columns[0]))
+
+    def _carries_complex(self, rng: np.random.Generator) -> bool:
+        """Return whether the complex step agrees with a difference of some width.
+
+        That is asked beside the point, as it may be a kink, where the two need not agree.
+        """
+        direction = rng.choice([-1.0, 1.0], self.x.shape)
+        nearby = self.x * rng.uniform(1, 1.001, self.x.shape) + rng.uniform(0, 1e-3, self.x.shape)
+        try:
+            step = complex_step(self.f, nearby, direction)
+        except Exception:
+            # Whatever it is, the function did not raise it for real numbers.
+            return False
+        scale = np.mean(np.abs(step))
+        if not np.isfinite(scale):
+            return False
+        for width in WIDTHS:
+            difference = _central(self.f, nearby, direction, width)
+            if np.all(np.abs(step - difference) <= AGREEMENT * (np.abs(step) + scale) + 1e-9):
+                return True
+        return False
 
 
-def gradient(f: Function, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the derivative of ``f`` to every element of ``x``.
+def complex_step(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> Any:
+    """Return ``Im f(x + i·h·direction) / h``, in the shape of what ``f`` returns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        return np.imag(f(x + 1j * STEP * direction)) / STEP
 
-    Returns
-    -------
-    array of float64, shape ``x.shape + f(x).shape``
-        ``f`` is evaluated once for each element.
+
+def differences(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> tuple[Any, float]:
+    """Return ``f′(x)·direction`` by central differences, and how uncertain it is.
+
+    Of central differences of the widths h, h/2 and h/4, the errors of the orders h² and h⁴ are
+    eliminated (Richardson 1911). The uncertainty is ten times by how much the last two stages
+    disagree (Ridders 1982), and the rounding of f over h; of several h, the least uncertain is
+    taken.
     """
-    perturbed = x.astype(np.complex128)
-    columns = []
-    for index in np.ndindex(x.shape):
-        perturbed[index] += 1j * STEP
-        columns.append(np.imag(f(perturbed)) / STEP)
-        perturbed[index] = x[index]
-    return np.array(columns).reshape(x.shape + np.shape(columns[0]))
+    best: Any = None
+    least = np.inf
+    size = float(np.max(np.abs(f(x)), initial=0)) + float(np.finfo(np.float64).tiny)
+    for width in WIDTHS:
+        first, second, third = (_central(f, x, direction, width / 2**k) for k in range(3))
+        coarse = (4 * second - first) / 3
+        fine = (4 * third - second) / 3
+        value = (16 * fine - coarse) / 15
+        rounding = 16 * float(np.finfo(np.float64).eps) * size / width
+        uncertainty = 10 * float(np.max(np.abs(value - fine))) + rounding
+        if best is None or uncertainty < least:
+            best, least = value, uncertainty
+    return best, least
+
+
+def _central(f: Function, x: NDArray[Any], direction: NDArray[Any], width: float) -> Any:
+    with np.errstate(all="ignore"):
+        ahead, behind = f(x + width * direction), f(x - width * direction)
+    return (np.asarray(ahead, np.float64) - np.asarray(behind, np.float64)) / (2 * width)

@@ -7,20 +7,18 @@ same ``forward``, differentiated by the complex step.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.gradcheck.check import (
-    Check,
-    check_directions,
-    check_gradient,
-    compare,
-)
-from mnist_cli.gradcheck.derivative import gradient
+from mnist_cli.gradcheck.check import Check, check_gradient, compare
+from mnist_cli.gradcheck.derivative import Derivative
+from mnist_cli.gradcheck.diagnosis import diagnose
+from mnist_cli.gradcheck.layer import check_layer
+from mnist_cli.gradcheck.loss import UPSTREAM, check_loss
 from mnist_cli.gradcheck.wrong_answers import WRONG_ANSWERS
 from mnist_cli.nn.layers import Linear, ReLU, Softmax
 from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy, label_rows
@@ -82,80 +80,76 @@ def check_mathematics(hidden: int, batch_size: int, seed: int, tolerance: float)
     return Report(tolerance, checks, list(_wrong_answers(batch_size, tolerance, rng)))
 
 
+def _named(checks: list[Check], **names: tuple[str, str]) -> Iterator[Check]:
+    """Yield the checks of the gradients to ``x``, ``W`` or ``b``, under names of ours."""
+    for check in checks:
+        key = check.name.removeprefix("to ")
+        if key in names:
+            name, formula = names[key]
+            yield replace(check, name=name, formula=formula)
+
+
 def _linear(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iterator[Check]:
     x = rng.standard_normal((batch_size, INNER))
     layer = Linear(rng.standard_normal((INNER, CLASSES)), rng.standard_normal(CLASSES))
-    dout = rng.standard_normal((batch_size, CLASSES))
-    layer.forward(x)
-    dx = layer.backward(dout)
+    yield from _named(
+        check_layer(layer, x=x, tolerance=tolerance),
+        x=("Linear, to x", "dx = dout·Wᵀ"),
+        W=("Linear, to W", "dW = xᵀ·dout"),
+        b=("Linear, to b", "db = 1ᵀ·dout"),
+    )
+    twice = _Twice(rng.standard_normal((INNER, INNER)), rng.standard_normal(INNER))
+    yield from _named(
+        check_layer(twice, x=x, tolerance=tolerance),
+        W=("Linear used twice, to W", "dW += xᵀ·dout, twice"),
+        b=("Linear used twice, to b", "db += 1ᵀ·dout, twice"),
+    )
 
-    def output(x: Any = x, W: Any = layer.W, b: Any = layer.b) -> Any:
-        return (dout * Linear(W, b).forward(x)).sum()
 
-    check = partial(check_gradient, tolerance=tolerance, rng=rng)
-    yield check("Linear, to W", "dW = xᵀ·dout", layer.dW, lambda W: output(W=W), layer.W)
-    yield check("Linear, to b", "db = 1ᵀ·dout", layer.db, lambda b: output(b=b), layer.b)
-    yield check("Linear, to x", "dx = dout·Wᵀ", dx, output, x)
+class _Twice:
+    """One W in two places, as in a recurrent network: ``(x·W + b)·W + b``."""
 
-    # One W in two places, as in a recurrent network: y = (x·W + b)·W + b.
-    first = Linear(rng.standard_normal((INNER, INNER)), rng.standard_normal(INNER))
-    second = Linear(first.W, first.b, first.dW, first.db)
-    dout = rng.standard_normal((batch_size, INNER))
-    second.forward(first.forward(x))
-    first.backward(second.backward(dout))
+    def __init__(self, W: NDArray[Any], b: NDArray[Any]):
+        self.first = Linear(W, b)
+        self.W, self.b, self.dW, self.db = W, b, self.first.dW, self.first.db
+        self.second = Linear(W, b, self.dW, self.db)
 
-    def twice(W: Any) -> Any:
-        layer = Linear(W, first.b)
-        return (dout * layer.forward(layer.forward(x))).sum()
+    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+        return self.second.forward(self.first.forward(x))
 
-    yield check("Linear used twice, to W", "dW += xᵀ·dout, in both", first.dW, twice, first.W)
+    def backward(self, dout: NDArray[Any]) -> NDArray[Any]:
+        return self.first.backward(self.second.backward(dout))
+
+    def zero_gradients(self) -> None:
+        self.first.zero_gradients()
 
 
 def _relu(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iterator[Check]:
-    x, dout = rng.standard_normal((2, batch_size, CLASSES))
-    layer = ReLU()
-    layer.forward(x)
-    dx = layer.backward(dout)
-    yield check_gradient(
-        "ReLU",
-        "dx = dout ⊙ [x > 0]",
-        dx,
-        lambda x: (dout * ReLU().forward(x)).sum(),
-        x,
-        tolerance,
-        rng,
-    )
+    x = rng.standard_normal((batch_size, CLASSES))
+    checks = check_layer(ReLU(), x=x, tolerance=tolerance)
+    yield from _named(checks, x=("ReLU, to x", "dx = dout ⊙ [x > 0]"))
 
 
 def _softmax(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iterator[Check]:
     x, dout = rng.standard_normal((2, batch_size, CLASSES))
+    checks = check_layer(Softmax(), x=x, tolerance=tolerance)
+    yield from _named(checks, x=("Softmax, to x", "dx = s ⊙ (dout − Σ dout ⊙ s)"))
     layer = Softmax()
     layer.forward(x)
     jacobian = layer.jacobian()
     # A row's outputs, to the same row's inputs: gradient() puts the inputs first.
-    exact = np.array([gradient(Softmax().forward, row).T for row in x])
+    exact = np.array([Derivative(Softmax().forward, row, rng).gradient().T for row in x])
     diagonal = np.broadcast_to(np.eye(CLASSES, dtype=bool), jacobian.shape)
     for name, formula, case in (
-        ("Softmax Jacobian, i = j", "∂sᵢ/∂xᵢ = sᵢ·(1 − sᵢ)", diagonal),
-        ("Softmax Jacobian, i ≠ j", "∂sᵢ/∂xⱼ = −sᵢ·sⱼ", ~diagonal),
+        ("Softmax, Jacobian, i = j", "∂sᵢ/∂xᵢ = sᵢ·(1 − sᵢ)", diagonal),
+        ("Softmax, Jacobian, i ≠ j", "∂sᵢ/∂xⱼ = −sᵢ·sⱼ", ~diagonal),
     ):
         yield compare(name, formula, jacobian[case], exact[case], tolerance)
-    dx = layer.backward(dout)
-    yield check_gradient(
-        "Softmax, to x",
-        "dx = s ⊙ (dout − Σ dout ⊙ s)",
-        dx,
-        lambda x: (dout * Softmax().forward(x)).sum(),
-        x,
-        tolerance,
-        rng,
-    )
-    product = np.einsum("ni,nij->nj", dout, jacobian)
     yield compare(
         "Softmax, product and Jacobian",
         "dx = dout·(diag(s) − s·sᵀ)",
-        dx,
-        product,
+        layer.backward(dout),
+        np.einsum("ni,nij->nj", dout, jacobian),
         tolerance,
         method="both ways",
     )
@@ -165,39 +159,26 @@ def _losses(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iter
     logits = rng.standard_normal((batch_size, CLASSES))
     rows = rng.dirichlet(np.ones(CLASSES), batch_size)
     indices = rng.integers(CLASSES, size=batch_size)
-    dout = float(rng.uniform(2, 3))
-    check = partial(check_gradient, tolerance=tolerance, rng=rng)
-
     probabilities = Softmax().forward(logits)
-    loss = CrossEntropy()
-    loss.forward(probabilities, rows)
-    yield check(
-        "CrossEntropy, to probabilities",
-        "dp = −t/(p·N)·dout",
-        loss.backward(dout),
-        lambda p: dout * CrossEntropy().forward(p, rows),
-        probabilities,
-    )
+    dout = UPSTREAM
 
-    def fused_loss(z: Any, labels: Any) -> Any:
-        return dout * SoftmaxCrossEntropy().forward(z, labels)
-
-    fused = SoftmaxCrossEntropy()
+    checks = check_loss(CrossEntropy(), x=probabilities, labels=rows, tolerance=tolerance)
+    yield from _named(checks, x=("CrossEntropy, to p", "dp = −t/(p·N)·dout"))
     for kind, labels in (("indices", indices), ("rows", rows)):
-        fused.forward(logits, labels)
-        yield check(
-            f"SoftmaxCrossEntropy, labels as {kind}",
-            "dz = (softmax − labels)/N·dout",
-            fused.backward(dout),
-            partial(fused_loss, labels=labels),
-            logits,
-        )
-    yield check(
+        checks = check_loss(SoftmaxCrossEntropy(), x=logits, labels=labels, tolerance=tolerance)
+        name = f"SoftmaxCrossEntropy, to z, labels as {kind}"
+        yield from _named(checks, x=(name, "dz = (softmax − labels)/N·dout"))
+    fused = SoftmaxCrossEntropy()
+    fused.forward(logits, rows)
+    yield check_gradient(
         "SoftmaxCrossEntropy, to labels",
         "dt = −log softmax/N·dout",
         fused.backward_labels(dout),
-        partial(fused_loss, logits),
+        lambda t: dout * SoftmaxCrossEntropy().forward(logits, t),
         rows,
+        tolerance,
+        rng,
+        diagnose=partial(diagnose, batch_size=batch_size),
     )
 
     softmax, chained = Softmax(), CrossEntropy()
@@ -235,7 +216,12 @@ def _network(
     loss = SoftmaxCrossEntropy()
     loss.forward(network.forward(x), labels)
     network.backward(loss.backward())
-    check = partial(check_gradient, tolerance=tolerance, rng=rng)
+    check = partial(
+        check_gradient,
+        tolerance=tolerance,
+        rng=rng,
+        diagnose=partial(diagnose, batch_size=batch_size),
+    )
 
     def from_z2(z2: NDArray[Any]) -> Any:
         return SoftmaxCrossEntropy().forward(z2, labels)
@@ -243,32 +229,33 @@ def _network(
     def from_z1(z1: NDArray[Any]) -> Any:
         return from_z2(Linear(network.W2, network.b2).forward(ReLU().forward(z1)))
 
-    yield check("Network, delta2", "(softmax(z2) − labels)/N", network.delta2, from_z2, network.z2)
-    yield check("Network, delta1", "(delta2·W2ᵀ) ⊙ [z1 > 0]", network.delta1, from_z1, network.z1)
+    yield check(
+        "Network, to z2", "delta2 = (softmax − labels)/N", network.delta2, from_z2, network.z2
+    )
+    yield check(
+        "Network, to z1", "delta1 = (delta2·W2ᵀ) ⊙ [z1 > 0]", network.delta1, from_z1, network.z1
+    )
 
-    twin = MLP(hidden, np.complex128)
+    def from_parameters(parameters: NDArray[Any]) -> Any:
+        twin = MLP(hidden, parameters.dtype)
+        twin.parameters[:] = parameters
+        return from_z2(twin.forward(x))
 
-    def loss_with(name: str, values: NDArray[Any]) -> Any:
-        twin.parameters[:] = network.parameters
-        getattr(twin, name)[...] = values
-        return SoftmaxCrossEntropy().forward(twin.forward(x), labels)
-
-    for name, formula, computed in (
-        ("W2", "dW2 = a1ᵀ·delta2", network.dW2),
-        ("b2", "db2 = 1ᵀ·delta2", network.db2),
-        ("W1", "dW1 = xᵀ·delta1", network.dW1),
-        ("b1", "db1 = 1ᵀ·delta1", network.db1),
-        ("parameters", "all of them at once", network.gradients),
+    W1, b1, W2, b2, a1 = network.W1, network.b1, network.W2, network.b2, network.a1
+    for name, formula, computed, f, parameter in (
+        ("W2", "dW2 = a1ᵀ·delta2", network.dW2, lambda W: from_z2(Linear(W, b2).forward(a1)), W2),
+        ("b2", "db2 = 1ᵀ·delta2", network.db2, lambda b: from_z2(Linear(W2, b).forward(a1)), b2),
+        ("W1", "dW1 = xᵀ·delta1", network.dW1, lambda W: from_z1(Linear(W, b1).forward(x)), W1),
+        ("b1", "db1 = 1ᵀ·delta1", network.db1, lambda b: from_z1(Linear(W1, b).forward(x)), b1),
     ):
-        yield check_directions(
-            f"Network, {name}",
-            formula,
-            computed,
-            partial(loss_with, name),
-            getattr(network, name),
-            tolerance,
-            rng,
-        )
+        yield check(f"Network, to {name}", formula, computed, f, parameter)
+    yield check(
+        "Network, to all parameters",
+        "d loss / d parameters",
+        network.gradients,
+        from_parameters,
+        network.parameters,
+    )
 
 
 def _wrong_answers(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iterator[Check]:

@@ -6,15 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_cli.gradcheck.check import (
-    DIRECTIONS,
-    EACH_ELEMENT,
-    check_directions,
-    check_gradient,
-    compare,
-    relative_error,
-)
-from mnist_cli.gradcheck.derivative import derivative, gradient
+from mnist_cli.gradcheck.check import compare
+from mnist_cli.gradcheck.derivative import Derivative
 from mnist_cli.gradcheck.mathematics import Report, check_mathematics
 from mnist_cli.gradcheck.wrong_answers import WRONG_ANSWERS, WrongAnswer
 from mnist_cli.nn import layers, losses, mlp
@@ -27,20 +20,6 @@ def check(hidden: int = 6, batch_size: int = 8, seed: int = 0) -> Report:
     return check_mathematics(hidden, batch_size, seed, TOLERANCE)
 
 
-def test_the_complex_step_is_exact_to_rounding() -> None:
-    x = np.array([0.3, 1.7])
-    np.testing.assert_allclose(gradient(lambda x: np.exp(x).sum(), x), np.exp(x), rtol=1e-15)
-    direction = np.array([2.0, -1.0])
-    assert derivative(lambda x: (x**3).sum(), x, direction) == pytest.approx(
-        (3 * x**2 * direction).sum(), rel=1e-15
-    )
-
-
-def test_the_gradient_of_an_array_has_the_inputs_first() -> None:
-    W = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    np.testing.assert_array_equal(gradient(lambda x: x @ W, np.zeros(2)), W)
-
-
 @pytest.mark.parametrize("hidden", [1, 17, 128])
 @pytest.mark.parametrize("batch_size", [1, 2, 16])
 @pytest.mark.parametrize("seed", [0, 1])
@@ -51,13 +30,13 @@ def test_every_formula_passes_and_every_wrong_answer_is_refused(
     assert [row.name for row in report.checks if not row.passed] == []
     assert [row.name for row in report.wrong_answers if row.passed] == []
     assert report.passed
-    assert max(row.max_relative_error for row in report.checks) < 1e-11
+    assert max(row.max_relative_error for row in report.checks) < 1e-10
 
 
 def test_the_whole_network_is_covered() -> None:
     rows = {row.name: row for row in check(hidden=128).checks}
-    assert rows["Network, parameters"].elements == 101_770
-    assert len(rows) == len(check().checks) == 22
+    assert rows["Network, to all parameters"].elements == 101_770
+    assert len(rows) == len(check().checks) == 23
 
 
 @pytest.mark.parametrize("wrong", WRONG_ANSWERS, ids=lambda wrong: wrong.name)
@@ -69,12 +48,12 @@ def test_a_well_known_wrong_answer_is_refused(wrong: WrongAnswer) -> None:
         loss = SoftmaxCrossEntropy()
         loss.forward(logits, labels)
 
-        def passes(computed: Any, logits: Any = logits, labels: Any = labels) -> bool:
-            right = gradient(lambda z: SoftmaxCrossEntropy().forward(z, labels), logits)
-            return compare("", "", computed, right, TOLERANCE).passed
+        def f(z: Any, labels: Any = labels) -> Any:
+            return SoftmaxCrossEntropy().forward(z, labels)
 
-        assert passes(loss.backward())
-        assert not passes(wrong.gradient(logits, labels))
+        right = Derivative(f, logits, rng).gradient()
+        assert compare("", "", loss.backward(), right, TOLERANCE).passed
+        assert not compare("", "", wrong.gradient(logits, labels), right, TOLERANCE).passed
 
 
 def test_what_is_right_for_one_example_is_right_for_one_example() -> None:
@@ -128,16 +107,16 @@ MISTAKES: list[tuple[type, str, Callable[..., Any], str]] = [
     (layers.Linear, "accumulate", linear_with_a_mean, "Linear, to b"),
     (layers.Linear, "accumulate", linear_that_overwrites, "Linear used twice, to W"),
     (layers.Linear, "backward", linear_not_transposed, "Linear, to x"),
-    (layers.ReLU, "backward", lambda self, dout: dout, "ReLU"),
+    (layers.ReLU, "backward", lambda self, dout: dout, "ReLU, to x"),
     (layers.Softmax, "backward", lambda self, dout: dout * self.s * (1 - self.s), "Softmax, to x"),
-    (layers.Softmax, "jacobian", jacobian_without_outer_product, "Softmax Jacobian, i ≠ j"),
-    (layers.Softmax, "jacobian", jacobian_without_outer_product, "Softmax Jacobian, i = j"),
-    (losses.CrossEntropy, "backward", probabilities_minus_labels, "CrossEntropy, to probabilities"),
+    (layers.Softmax, "jacobian", jacobian_without_outer_product, "Softmax, Jacobian, i ≠ j"),
+    (layers.Softmax, "jacobian", jacobian_without_outer_product, "Softmax, Jacobian, i = j"),
+    (losses.CrossEntropy, "backward", probabilities_minus_labels, "CrossEntropy, to p"),
     (
         losses.SoftmaxCrossEntropy,
         "backward",
         upstream_ignored,
-        "SoftmaxCrossEntropy, labels as indices",
+        "SoftmaxCrossEntropy, to z, labels as indices",
     ),
     (
         losses.SoftmaxCrossEntropy,
@@ -145,7 +124,7 @@ MISTAKES: list[tuple[type, str, Callable[..., Any], str]] = [
         labels_with_the_sign_flipped,
         "SoftmaxCrossEntropy, to labels",
     ),
-    (mlp.MLP, "backward", network_without_mask, "Network, delta1"),
+    (mlp.MLP, "backward", network_without_mask, "Network, to z1"),
 ]
 
 
@@ -173,54 +152,6 @@ def test_a_softmax_without_the_shift_fails(monkeypatch: pytest.MonkeyPatch) -> N
     assert [row.name for row in report.checks if not row.passed] == [
         "SoftmaxCrossEntropy, logits of ±1e4"
     ]
-
-
-def test_a_single_wrong_entry_among_many_is_seen(rng: np.random.Generator) -> None:
-    x = rng.standard_normal(100_000)
-
-    def f(x: Any) -> Any:
-        return (x * x).sum()
-
-    right = 2 * x
-    assert check_gradient("", "", right, f, x, TOLERANCE, rng).passed
-    right[77_777] *= 1 + 1e-6
-    seen = check_gradient("", "", right, f, x, TOLERANCE, rng)
-    assert not seen.passed
-    assert seen.method == f"complex step, {DIRECTIONS} directions"
-
-
-def test_small_gradients_are_compared_entry_by_entry(rng: np.random.Generator) -> None:
-    x = rng.standard_normal(EACH_ELEMENT)
-    row = check_gradient("", "", 2 * x, lambda x: (x * x).sum(), x, TOLERANCE, rng)
-    assert row.method == "complex step, each element"
-    assert row.elements == EACH_ELEMENT
-
-
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_what_is_not_finite_is_wrong(wrong: float, rng: np.random.Generator) -> None:
-    x = rng.standard_normal(30)
-    computed = 2 * x
-    computed[3] = wrong
-    for kind in (check_gradient, check_directions):
-        row = kind("", "", computed, lambda x: (x * x).sum(), x, TOLERANCE, rng)
-        assert row.max_relative_error == np.inf
-        assert not row.passed
-
-
-def test_a_gradient_of_another_shape_is_wrong(rng: np.random.Generator) -> None:
-    x = rng.standard_normal((3, 4))
-    for kind in (check_gradient, check_directions):
-        assert not kind("", "", 2 * x.T, lambda x: (x * x).sum(), x, TOLERANCE, rng).passed
-
-
-def test_the_error_is_relative_to_the_entry_or_to_the_mean_of_all() -> None:
-    exact = np.array([1.0, 3.0, 1e-9])
-    for entry, off, expected in ((0, 0.1, 0.1 / (4 / 3)), (1, 0.3, 0.1), (2, 1e-9, 0.75e-9)):
-        computed = exact.copy()
-        computed[entry] += off
-        assert relative_error(computed, exact) == pytest.approx(expected, rel=1e-6)
-    assert relative_error(np.zeros(3), np.zeros(3)) == 0
-    assert relative_error(np.ones(3), np.zeros(3)) == 1
 
 
 def test_a_tolerance_that_lets_mistakes_through_does_not_pass() -> None:

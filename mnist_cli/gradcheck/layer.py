@@ -1,0 +1,434 @@
+"""The check of a layer: whether ``backward`` is the derivative of ``forward``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cli.gradcheck import conduct
+from mnist_cli.gradcheck.check import Check, Comparison, Diagnosis, check_gradient
+from mnist_cli.gradcheck.derivative import Derivative
+from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
+from mnist_cli.gradcheck.subject import Subject, UserCodeError
+from mnist_cli.nn.layers import Softmax
+
+SHAPE = (5, 10)
+TOLERANCE = 1e-10
+
+
+def check_layer(
+    layer: Any,
+    *,
+    x: NDArray[np.float64] | None = None,
+    shape: tuple[int, ...] | None = None,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+    forward: str = "forward",
+    backward: str = "backward",
+) -> list[Check]:
+    """Check a layer with ``forward(x)`` and ``backward(dout)``.
+
+    Its gradients to the input and to every parameter are held against the derivative of
+    ``forward``; and it is seen whether it changes its arguments, remembers an earlier pass, loses
+    precision, or overflows. The layer itself is left as it was: copies are checked.
+
+    Parameters
+    ----------
+    layer : object
+        Parameters are found as ``params`` and ``grads``, or as ``W, b`` with ``dW, db``.
+    x : array of float64, optional
+        The input to check at; drawn from the normal distribution if it is not given.
+    shape : tuple of int, optional
+        The shape of the input to draw: (5, 10), or (5, inputs) for a layer that has a ``W``.
+    seed : int
+        Decides the random numbers.
+    tolerance : float
+        The largest relative error that passes.
+    forward, backward : str
+        The names of the methods.
+
+    Returns
+    -------
+    list of Check
+
+    Raises
+    ------
+    UserCodeError
+        If the layer raises something, or returns something else than an array of numbers.
+    """
+    return _Layer(Subject(layer, forward, backward), x, shape, seed, tolerance).checks()
+
+
+class _Layer:
+    """A layer with what went through it."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        x: NDArray[np.float64] | None,
+        shape: tuple[int, ...] | None,
+        seed: int,
+        tolerance: float,
+    ):
+        self.rng = np.random.default_rng(seed)
+        self.tolerance = tolerance
+        self.subject = subject.in_double_precision()
+        if x is None:
+            x = self.rng.standard_normal(shape or self.subject.input_shape(SHAPE))
+        self.x = np.array(x, np.float64)
+        self.batch_size = self.x.shape[0] if self.x.ndim else 1
+
+        worker = self.subject.copied()
+        worker.clear()
+        given = {"x": self.x.copy()}
+        out = worker.forward(given["x"])
+        after_forward = {"x": given["x"].copy()}
+        self.out = numbers(out, "forward").copy()
+        self.dout = self.rng.standard_normal(self.out.shape)
+        given["dout"] = self.dout.copy()
+        self.dx = numbers(worker.backward(given["dout"]), "backward").copy()
+        self.gradients = {name: worker.gradient(name) for name in worker.parameters()}
+        before = {"x": self.x, "dout": self.dout}
+        self.arguments = conduct.check_arguments_kept(
+            before, after_forward | {"dout": self.dout}, given
+        )
+        # A layer whose forward is random gives the same again only on a new copy.
+        twin = self.subject.copied()
+        outs = [numbers(twin.forward(self.x.copy()), "forward").copy() for _ in range(2)]
+        self.repeatable = np.array_equal(outs[0], outs[1], equal_nan=True)
+        self.twin = twin
+        if not np.array_equal(outs[0], self.out, equal_nan=True):
+            raise UserCodeError(
+                "forward gives another result for the same input each time: give the layer a "
+                "generator of its own, with a seed."
+            )
+
+    def checks(self) -> list[Check]:
+        """Return all checks."""
+        return list(self._checks())
+
+    def _checks(self) -> Iterator[Check]:
+        check = partial(
+            check_gradient,
+            tolerance=self.tolerance,
+            rng=self.rng,
+            upstream=float(np.abs(self.dout).max(initial=0)) or 1.0,
+        )
+        yield check(
+            "to x",
+            "dx = Σ dout·∂out/∂x",
+            self.dx,
+            lambda x: self._weighted(x, self.dout),
+            self.x,
+            diagnose=self._diagnose_input,
+        )
+        for name, value in self.subject.parameters().items():
+            yield check(
+                f"to {name}",
+                f"d{name} = Σ dout·∂out/∂{name}",
+                self.gradients[name],
+                self._with_parameter(name, self.dout),
+                np.array(value, np.float64),
+                diagnose=partial(self._diagnose_parameter, name),
+            )
+        yield self.arguments
+        if self.repeatable:
+            yield self._second_pass()
+        yield conduct.check_precision(
+            {"the output": self.out, "the gradient to x": self.dx}
+            | {f"the gradient to {name}": array for name, array in self.gradients.items()}
+        )
+        yield self._large_inputs()
+
+    def _run(self, x: NDArray[Any]) -> Any:
+        """Return the output for ``x``."""
+        subject = self.twin if self.repeatable else self.subject.copied()
+        return np.asarray(subject.forward(x.copy()))
+
+    def _weighted(self, x: NDArray[Any], dout: NDArray[Any]) -> Any:
+        return (dout * self._run(x)).sum()
+
+    def _with_parameter(self, name: str, dout: NDArray[Any]) -> Any:
+        """Return the function of a parameter whose gradient backward should have found."""
+        old = self.subject.parameters()[name]
+        buffers: dict[type, tuple[NDArray[Any], Subject]] = {}
+
+        def f(values: NDArray[Any]) -> Any:
+            kind = values.dtype.type
+            if kind not in buffers or not self.repeatable:
+                buffer = values.copy()
+                buffers[kind] = buffer, self.subject.copied({id(old): buffer})
+            buffer, subject = buffers[kind]
+            buffer[...] = values
+            return (dout * np.asarray(subject.forward(self.x.copy()))).sum()
+
+        return f
+
+    def _second_pass(self) -> Check:
+        """Let a pass with other numbers come first, and see whether it leaves traces."""
+        worker = self.subject.copied()
+        x, dout = (self.rng.standard_normal(array.shape) for array in (self.x, self.dout))
+        worker.clear()
+        worker.forward(x)
+        between = {"x": np.array(worker.backward(dout))}
+        between |= {name: worker.gradient(name) for name in self.gradients}
+        can_clear = worker.clear()
+        worker.forward(self.x.copy())
+        second = {"x": np.array(worker.backward(self.dout.copy()))}
+        second |= {name: worker.gradient(name) for name in self.gradients}
+        second |= {f"after {name}": array for name, array in between.items()}
+        return conduct.check_second_pass(
+            {"x": self.dx} | self.gradients, second, self.tolerance, can_clear
+        )
+
+    def _large_inputs(self) -> Check:
+        x = conduct.large_inputs(self.x.shape, self.rng)
+
+        def backward(x: NDArray[Any]) -> Any:
+            worker = self.subject.copied()
+            worker.forward(x.copy())
+            return worker.backward(self.dout.copy())
+
+        return conduct.check_large_inputs(x, self._run, backward, lambda n: self._run(x[n : n + 1]))
+
+    def _vjp(self, dout: NDArray[Any], at: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        """Return the right gradient to the input for another gradient from above."""
+        at = self.x if at is None else at
+        right = Derivative(lambda x: self._weighted(x, dout), at, self.rng)
+        return right.gradient()
+
+    @cached_property
+    def _ignores_dout(self) -> bool:
+        worker = self.subject.copied()
+        worker.forward(self.x.copy())
+        other = np.asarray(worker.backward(self.rng.standard_normal(self.dout.shape)))
+        return np.array_equal(other, self.dx) and bool(self.dx.any())
+
+    @cached_property
+    def _rows_leak(self) -> bool:
+        if self.x.ndim < 2 or len(self.x) < 2 or len(self.out) != len(self.x):
+            return False
+        x = self.x.copy()
+        x[0] = self.rng.standard_normal(x[0].shape)
+        return not np.allclose(self._run(x)[1:], self.out[1:], rtol=1e-9, atol=1e-12)
+
+    def _diagnose_input(self, comparison: Comparison) -> Diagnosis:
+        if self._ignores_dout and comparison.computed.shape == comparison.exact.shape:
+            return self._diagnose_ignored(comparison)
+        otherwise = Diagnosis("rows-leak", _LEAK) if self._rows_leak else None
+        return diagnose(comparison, self.batch_size, self._suspects(comparison.exact), otherwise)
+
+    def _diagnose_ignored(self, comparison: Comparison) -> Diagnosis:
+        """Say that dout is ignored, and what else is wrong if it were all ones."""
+        explanation = _IGNORED
+        if is_softmax(self.out) and self.out.shape == self.x.shape:
+            suspects = softmax_suspects(self.x, self.out, np.ones_like(self.dout))
+            more = diagnose(comparison, self.batch_size, suspects)
+            if more.name.startswith("softmax"):
+                explanation = f"{_IGNORED} And besides: {more.explanation}"
+        return Diagnosis("dout-ignored", explanation)
+
+    def _diagnose_parameter(self, name: str, comparison: Comparison) -> Diagnosis:
+        value = np.array(self.subject.parameters()[name], np.float64)
+
+        def right(dout: NDArray[Any]) -> NDArray[np.float64]:
+            return Derivative(self._with_parameter(name, dout), value, self.rng).gradient()
+
+        def suspects() -> Iterator[Suspect]:
+            if value.size > 5000:
+                return
+            yield Suspect("dout-ignored", _IGNORED, right(np.ones_like(self.dout)))
+            if value.ndim == 2 and value.shape[0] == value.shape[1]:
+                yield Suspect("transposed", "It is transposed.", comparison.exact.T)
+            for n, word in ((0, "first"), (-1, "last")):
+                only = np.zeros_like(self.dout)
+                only[n] = self.dout[n]
+                yield Suspect(
+                    "one-example-only",
+                    f"It is the gradient of the {word} example alone: sum over the batch.",
+                    right(only),
+                )
+
+        return diagnose(comparison, self.batch_size, suspects())
+
+    def _suspects(self, exact: NDArray[Any]) -> Iterator[Suspect]:
+        """Yield the mistakes that a gradient to the input may have."""
+        x, out, dout = self.x, self.out, self.dout
+        if x.ndim > 1 and x.size <= 5000:
+            yield Suspect("dout-ignored", _IGNORED, self._vjp(np.ones_like(dout)))
+        if not out.shape == x.shape == exact.shape:
+            yield from self._of_weights()
+            return
+        if is_softmax(out):
+            yield from softmax_suspects(x, out, dout)
+        elif self.dx.shape == x.shape and self._has_wrong_mask(exact):
+            yield Suspect(
+                "wrong-mask",
+                "Forward has a kink, and backward has its sides at another place: entries have the "
+                "slope of the wrong side; take the mask from the input of forward.",
+                self.dx,
+            )
+        else:
+            yield Suspect(
+                "input-for-output",
+                "It is value·(1 − input): the derivative is a function of the output here, as "
+                "s·(1 − s) is, and the input has been put in its place.",
+                dout * out * (1 - x),
+            )
+            yield Suspect(
+                "input-for-output",
+                "The derivative is a function of the output here, and the input has been put in "
+                "its place.",
+                dout * x * (1 - x),
+            )
+            yield Suspect(
+                "input-for-output",
+                "The derivative is a function of the output here, 1 − tanh², and the input has "
+                "been put in its place.",
+                dout * (1 - x**2),
+            )
+        twice = self._vjp(self._vjp(dout))
+        yield Suspect(
+            "differentiated-twice",
+            "The derivative of the layer has been multiplied in twice.",
+            twice,
+        )
+        yield Suspect(
+            "not-differentiated",
+            "dout is passed on as it came: the derivative of the layer is missing.",
+            dout,
+        )
+        with np.errstate(all="ignore"):
+            yield Suspect(
+                "output-for-input",
+                "The derivative is taken at the output, where it should be taken at the input.",
+                self._vjp(dout, at=out),
+            )
+        yield from self._of_weights()
+
+    def _of_weights(self) -> Iterator[Suspect]:
+        """Yield the mistakes of a layer ``x·W + b``."""
+        W = self.subject.parameters().get("W")
+        if W is None or W.ndim != 2 or self.dout.ndim != 2:
+            return
+        if self.dout.shape[1] == W.shape[0]:
+            yield Suspect(
+                "transposed",
+                "It is dout·W, where dx = dout·Wᵀ is right: W has to be transposed.",
+                self.dout @ W,
+            )
+
+    def _has_wrong_mask(self, exact: NDArray[Any]) -> bool:
+        """Return whether each entry has one of the few slopes of the layer, but not the right."""
+        with np.errstate(all="ignore"):
+            right, got = (np.round(d / self.dout, 6) for d in (exact, self.dx))
+        if np.array_equal(right, got):
+            return False
+        slopes = np.unique(right)
+        return bool(len(slopes) in (2, 3) and np.all(np.isin(got, slopes)))
+
+
+_IGNORED = (
+    "dout, the gradient from above, is ignored or taken to be all ones: multiply by it, as the "
+    "chain rule says, even where it happens to be 1 today."
+)
+_LEAK = (
+    "The rows of the batch leak into each other: changing the first row changes the output of the "
+    "others, and backward does not know it; take sums and maxima along axis=-1, with keepdims=True."
+)
+
+
+def numbers(value: Any, method: str) -> NDArray[Any]:
+    """Return what a method returned as an array, or say that it is none."""
+    try:
+        array = np.asarray(value)
+    except Exception:
+        array = np.array(None)
+    if array.dtype.kind not in "fiub":
+        raise UserCodeError(
+            f"{method} returned {type(value).__name__}, where an array of numbers is expected: "
+            "return the result."
+        )
+    return array
+
+
+def is_softmax(out: NDArray[Any]) -> bool:
+    """Return whether the rows are probabilities."""
+    return bool(
+        out.ndim > 1 and out.shape[-1] > 1 and np.all(out >= 0) and np.allclose(out.sum(axis=-1), 1)
+    )
+
+
+def softmax_suspects(x: NDArray[Any], s: NDArray[Any], dout: NDArray[Any]) -> Iterator[Suspect]:
+    """Yield what is said to be the gradient of the softmax ``s`` of ``x``, and is not."""
+
+    def product(values: NDArray[Any], upstream: NDArray[Any]) -> NDArray[Any]:
+        layer = Softmax()
+        layer.s = values
+        return layer.backward(upstream)
+
+    yield Suspect(
+        "softmax-diagonal-only",
+        "It is dout·s·(1 − s), the diagonal of the softmax's Jacobian alone: raising one input "
+        "lowers all the other outputs, by −s_i·s_j; s·(dout − Σ dout·s) has both.",
+        dout * s * (1 - s),
+    )
+    for wrong in (dout * s * (1 - x), dout * x * (1 - x), dout * x * (1 - s), product(x, dout)):
+        yield Suspect(
+            "softmax-input-for-output",
+            "The formula of the softmax's derivative has been given the input: its s is the "
+            "output, so keep that in forward; s·(dout − Σ dout·s) is right.",
+            wrong,
+        )
+    softmax = Softmax()
+    of_dout = softmax.forward(dout)
+    for wrong in (of_dout, of_dout * (1 - of_dout), dout * of_dout * (1 - of_dout)):
+        yield Suspect(
+            "softmax-of-dout",
+            "The softmax has been taken of dout, the gradient from above: it is the output of "
+            "forward that belongs there.",
+            wrong,
+        )
+    yield Suspect(
+        "softmax-of-dout",
+        "The softmax has been taken of dout, the gradient from above: it is the output of "
+        "forward that belongs there.",
+        product(of_dout, dout),
+    )
+    yield Suspect(
+        "softmax-twice",
+        "The softmax has been differentiated twice: its Jacobian is multiplied in twice.",
+        product(s, product(s, dout)),
+    )
+    again = softmax.forward(s)
+    yield Suspect(
+        "softmax-twice",
+        "The softmax has been taken of its own output: in backward, s is there already.",
+        product(again, dout),
+    )
+    yield Suspect(
+        "softmax-not-differentiated",
+        "dout is passed on as it came: the softmax has not been differentiated at all.",
+        dout,
+    )
+    jacobian = s[..., :, None] * np.eye(s.shape[-1]) - s[..., :, None] * s[..., None, :]
+    yield Suspect(
+        "jacobian-returned",
+        "it is the whole Jacobian of every row; multiply by dout and sum over the outputs, or "
+        "take s·(dout − Σ dout·s), which needs none.",
+        jacobian,
+    )
+    yield Suspect(
+        "jacobian-returned",
+        "it is the whole Jacobian of every row, times dout, and not yet summed over the outputs.",
+        jacobian * dout[..., None],
+    )
+    yield Suspect(
+        "jacobian-returned",
+        "it is the whole Jacobian of every row, times dout, and not yet summed over the outputs.",
+        jacobian * dout[..., None, :],
+    )

@@ -1,0 +1,293 @@
+"""The check of a loss: whether ``backward`` is the gradient of what ``forward`` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cli.gradcheck import conduct
+from mnist_cli.gradcheck.check import Check, Comparison, Diagnosis, check_gradient
+from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
+from mnist_cli.gradcheck.layer import SHAPE, TOLERANCE, numbers
+from mnist_cli.gradcheck.subject import Subject, UserCodeError
+from mnist_cli.nn.layers import Softmax
+from mnist_cli.nn.losses import label_rows
+
+UPSTREAM = -2.5
+"""The gradient from above that a loss is asked with: neither 1 nor positive."""
+
+Labels = Literal["onehot", "index"]
+
+
+def check_loss(
+    loss: Any,
+    *,
+    x: NDArray[Any] | None = None,
+    labels: Labels | NDArray[Any] | None = None,
+    shape: tuple[int, ...] = SHAPE,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+    forward: str = "forward",
+    backward: str = "backward",
+) -> list[Check]:
+    """Check a loss with ``forward(x, t)``, and ``backward()`` or ``backward(dout)``.
+
+    Parameters
+    ----------
+    loss : object
+    x : array of float64, shape (N, C), optional
+        The input to check at; logits from the normal distribution if it is not given, or their
+        softmax if the loss is not finite there.
+    labels : {"onehot", "index"} or array, optional
+        The labels, or the form to draw them in; the form that the loss takes if it is not given.
+    shape : tuple of int
+        The shape of the input to draw.
+    seed, tolerance, forward, backward
+        See `mnist_cli.gradcheck.check_layer`.
+
+    Returns
+    -------
+    list of Check
+
+    Raises
+    ------
+    UserCodeError
+        If the loss raises something, or returns something else than one number.
+    """
+    subject = Subject(loss, forward, backward)
+    return list(_Loss(subject, x, labels, shape, seed, tolerance).checks())
+
+
+class _Loss:
+    """A loss with what went through it."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        x: NDArray[Any] | None,
+        labels: Labels | NDArray[Any] | None,
+        shape: tuple[int, ...],
+        seed: int,
+        tolerance: float,
+    ):
+        self.rng = np.random.default_rng(seed)
+        self.tolerance = tolerance
+        self.subject = subject
+        logits = self.rng.standard_normal(shape)
+        inputs: list[NDArray[Any]] = [logits, Softmax().forward(logits)]
+        if x is not None:
+            inputs = [np.array(x, np.float64)]
+            shape = x.shape
+        self.rows = np.eye(shape[-1])[self.rng.integers(shape[-1], size=shape[:-1])]
+        self.x, self.t = self._accepted(inputs, labels)
+        self.batch_size = len(self.x)
+        self.on_logits = x is not None or self.x is logits
+        self.scaled = subject.takes_upstream()
+        self.twin = subject.copied()
+
+        worker = subject.copied()
+        given = {"x": self.x.copy(), "t": self.t.copy()}
+        worker.forward(given["x"], given["t"])
+        after_forward = {name: array.copy() for name, array in given.items()}
+        self.value = self._number(subject.copied().forward(self.x.copy(), self.t.copy()))
+        self.dx = numbers(self._backward(worker, UPSTREAM), "backward").copy()
+        before = {"x": self.x, "t": self.t}
+        self.arguments = conduct.check_arguments_kept(before, after_forward, given)
+
+    def _accepted(
+        self, inputs: list[NDArray[Any]], labels: Labels | NDArray[Any] | None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return the first input and form of labels that the loss takes and is finite at."""
+        forms: list[NDArray[Any]] = [self.rows, self.rows.argmax(axis=-1)]
+        if isinstance(labels, str):
+            forms = forms[:1] if labels == "onehot" else forms[1:]
+        elif labels is not None:
+            forms = [np.asarray(labels)]
+        refused: UserCodeError | None = None
+        taken: tuple[NDArray[np.float64], NDArray[Any]] | None = None
+        for x in inputs:
+            for t in forms:
+                try:
+                    value = self._number(self.subject.copied().forward(x.copy(), t.copy()))
+                except UserCodeError as error:
+                    refused = refused or error
+                    continue
+                if np.isfinite(value):
+                    return x, t
+                taken = taken or (x, t)
+        if taken is None:
+            assert refused is not None
+            raise refused
+        return taken
+
+    def _number(self, value: Any) -> Any:
+        array = numbers_or_complex(value)
+        if array.size != 1:
+            raise UserCodeError(
+                f"forward(x, t) returned an array of shape {array.shape}: a loss is one number, "
+                "as the mean over the batch."
+            )
+        return array.reshape(())[()]
+
+    def _backward(self, worker: Subject, upstream: float) -> Any:
+        return worker.backward(upstream) if self.scaled else worker.backward()
+
+    def _run(self, x: NDArray[Any]) -> Any:
+        return self._number(self.twin.forward(x.copy(), self.t.copy()))
+
+    def checks(self) -> Iterator[Check]:
+        """Yield all checks."""
+        upstream = UPSTREAM if self.scaled else 1.0
+        yield check_gradient(
+            "to x",
+            "dx = dout·∂loss/∂x" if self.scaled else "dx = ∂loss/∂x",
+            self.dx,
+            lambda x: upstream * self._run(x),
+            self.x,
+            self.tolerance,
+            self.rng,
+            upstream=abs(upstream),
+            diagnose=self._diagnose,
+        )
+        yield self.arguments
+        yield self._second_pass()
+        yield conduct.check_precision(
+            {"the loss": np.asarray(self.value), "the gradient to x": self.dx}
+        )
+        if self.on_logits:
+            yield self._large_inputs()
+
+    def _second_pass(self) -> Check:
+        worker = self.subject.copied()
+        x = self.x[::-1] * 0.5 + 0.5 / self.x.shape[-1]
+        worker.forward(x.copy(), self.t[::-1].copy())
+        between = np.array(self._backward(worker, UPSTREAM))
+        worker.forward(self.x.copy(), self.t.copy())
+        second = np.array(self._backward(worker, UPSTREAM))
+        return conduct.check_second_pass(
+            {"x": self.dx}, {"x": second, "after x": between}, self.tolerance, can_clear=True
+        )
+
+    def _large_inputs(self) -> Check:
+        x = conduct.large_inputs(self.x.shape, self.rng)
+
+        def backward(x: NDArray[Any]) -> Any:
+            worker = self.subject.copied()
+            worker.forward(x.copy(), self.t.copy())
+            return self._backward(worker, UPSTREAM)
+
+        def alone(n: int) -> Any:
+            return self.subject.copied().forward(x[n : n + 1].copy(), self.t[n : n + 1].copy())
+
+        return conduct.check_large_inputs(x, self._run, backward, alone)
+
+    def _ignores_dout(self) -> bool:
+        if not self.scaled:
+            return False
+        worker = self.subject.copied()
+        worker.forward(self.x.copy(), self.t.copy())
+        other = np.asarray(self._backward(worker, 3 * UPSTREAM))
+        return np.array_equal(other, self.dx) and bool(self.dx.any())
+
+    def _diagnose(self, comparison: Comparison) -> Diagnosis:
+        if self._ignores_dout():
+            # What else is wrong shows when the gradient from above is 1, as such code takes it.
+            plain = Comparison(comparison.computed, comparison.exact / UPSTREAM, comparison.wrong)
+            ignored = Diagnosis(
+                "dout-ignored",
+                "dout, the gradient from above, is ignored: multiply by it, even where it is 1 "
+                "today.",
+            )
+            if plain.computed.shape != plain.exact.shape:
+                return ignored
+            if np.allclose(plain.computed, plain.exact, rtol=1e-6, atol=1e-9):
+                return ignored
+            more = diagnose(plain, self.batch_size, self._suspects(1.0))
+            if more.name == "unknown":
+                return ignored
+            return Diagnosis(more.name, f"{more.explanation} And besides: {ignored.explanation}")
+        scale = UPSTREAM if self.scaled else 1.0
+        return diagnose(comparison, self.batch_size, self._suspects(scale))
+
+    def _suspects(self, scale: float) -> Iterator[Suspect]:
+        """Yield the mistakes that the gradient of a cross-entropy may have, N times as large.
+
+        A factor, as the batch size, is found out by `diagnose`.
+        """
+        x, n = self.x, self.batch_size
+        if x.ndim != 2:
+            return
+        t = label_rows(self.t, x)
+        unit = scale / n
+        softmax = Softmax()
+        s = softmax.forward(x)
+        if not self._is_cross_entropy(s, t):
+            if self._is_cross_entropy(x, t):
+                yield Suspect(
+                    "softmax-twice",
+                    "It is p − t, the gradient to the logits, with the softmax already "
+                    "differentiated; this loss is of probabilities, whose gradient is −t/(p·N), "
+                    "and before a softmax node p − t differentiates the softmax twice.",
+                    (x - t) * unit,
+                )
+            return
+        yield Suspect(
+            "softmax-twice",
+            "The softmax has been differentiated twice: (p − t)/N is the gradient to the logits "
+            "already, and has been multiplied by the softmax's Jacobian once more.",
+            softmax.backward(s - t) * unit,
+        )
+        yield Suspect(
+            "softmax-not-differentiated",
+            "It is −t/(p·N), the gradient to the probabilities: the softmax has not been "
+            "differentiated; to the logits it is (p − t)/N.",
+            -t / s * unit,
+        )
+        yield Suspect(
+            "softmax-diagonal-only",
+            "The softmax has been differentiated by the diagonal of its Jacobian alone, s·(1 − s); "
+            "the other entries, −s_i·s_j, are missing.",
+            -t * (1 - s) * unit,
+        )
+        yield Suspect(
+            "softmax-diagonal-only",
+            "(p − t) has been multiplied by the diagonal of the softmax's Jacobian, s·(1 − s): the "
+            "softmax is in p − t already, and its Jacobian has more than a diagonal.",
+            (s - t) * s * (1 - s) * unit,
+        )
+        yield Suspect(
+            "softmax-input-for-output",
+            "The derivative of the softmax has been taken as value·(1 − input): its s is the "
+            "output in both places.",
+            -t * (1 - x) * unit,
+        )
+        with np.errstate(all="ignore"):
+            exponentials = np.exp(x - x.max())
+            whole = exponentials / exponentials.sum()
+            columns = exponentials / exponentials.sum(axis=0)
+        for wrong, axis in ((whole, "the whole batch"), (columns, "the columns, axis=0")):
+            yield Suspect(
+                "rows-leak",
+                f"The softmax in the gradient is taken over {axis}: each row is a distribution of "
+                "its own, so use axis=-1 and keepdims=True.",
+                (wrong - t) * unit,
+            )
+        yield Suspect(
+            "labels-missing", "The labels have not been subtracted: it is p, not p − t.", s * unit
+        )
+
+    def _is_cross_entropy(self, p: NDArray[Any], t: NDArray[Any]) -> bool:
+        """Return whether the loss is the cross-entropy of ``p``, as a mean or as a sum."""
+        with np.errstate(all="ignore"):
+            total = -(t * np.log(p)).sum()
+        close = [np.isclose(self.value, total / n, rtol=1e-6) for n in (1, self.batch_size)]
+        return bool(any(close))
+
+
+def numbers_or_complex(value: Any) -> NDArray[Any]:
+    """Return a number or an array of numbers, complex ones too, as an array."""
+    array = np.asarray(value)
+    return array if array.dtype.kind == "c" else numbers(value, "forward")

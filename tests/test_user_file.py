@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import wrong_code
+from conftest import Cli
+
+from mnist_cli.gradcheck import UserCodeError, check_activation, check_layer, check_loss
+from mnist_cli.nn.layers import Linear, ReLU, Softmax
+from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy
+
+SOURCE = """
+import numpy as np
+from helper import factor
+
+class Scale:
+    def __init__(self, by=factor):
+        self.by = by
+    def forward(self, x):
+        return self.by * x
+    def backward(self, dout):
+        return self.by * dout
+
+def make():
+    return Scale(3)
+
+made = Scale(4)
+
+class Needs:
+    def __init__(self, size):
+        pass
+
+class Renamed:
+    def forward_pass(self, x):
+        return 2 * x
+    def backward_pass(self, dout):
+        return 2 * dout, "something else"
+
+class Empty:
+    pass
+
+class Raises(Scale):
+    def backward(self, dout):
+        return self.inner(dout)
+    def inner(self, dout):
+        return dout @ np.zeros((3, 3))
+
+class ReturnsNothing(Scale):
+    def backward(self, dout):
+        self.dx = dout
+
+class LossPerExample:
+    def forward(self, x, t):
+        return (x * t).sum(axis=1)
+    def backward(self):
+        return None
+
+class Unseeded(Scale):
+    def forward(self, x):
+        return x * np.random.random(x.shape)
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "helper.py").write_text("factor = 2\n")
+    (tmp_path / "mine.py").write_text(SOURCE)
+    return tmp_path / "mine.py"
+
+
+@pytest.mark.parametrize("name", ["Scale", "make", "made"])
+def test_a_class_a_function_or_an_object_is_checked(name: str, cli: Cli, file: Path) -> None:
+    result = cli("gradcheck", f"{file}:{name}")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "All 5 checks passed within 1e-10."
+
+
+def test_other_names_are_given_by_options(cli: Cli, file: Path) -> None:
+    names = ("--forward-method", "forward_pass", "--backward-method", "backward_pass")
+    assert cli("gradcheck", f"{file}:Renamed", *names).exit_code == 0
+
+
+def test_the_shape_is_an_option(cli: Cli, file: Path) -> None:
+    document = json.loads(cli("gradcheck", f"{file}:Scale", "--shape", "2,3,4", "--json").stdout)
+    assert document["checks"][0]["elements"] == 24
+    assert "wrong_answers" not in document
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("mine.py", ["FILE.py:NAME"]),
+        ("missing.py:Scale", ["no file missing.py"]),
+        ("mine.py:Missing", ["mine.py has no Missing"]),
+        ("mine.py:Needs", ["needs arguments"]),
+        ("mine.py:Empty", ["no method __call__, backward, gradient or derivative", "--forward-"]),
+        ("mine.py:Renamed", ["no method"]),
+        ("mine.py:ReturnsNothing", ["backward returned None"]),
+        ("mine.py:LossPerExample", ["shape (5,)", "one number"]),
+        ("mine.py:Unseeded", ["another result for the same input"]),
+        ("broken.py:Scale", ["SyntaxError"]),
+        ("empty.py:Scale", ["ModuleNotFoundError", "nowhere", 'empty.py", line 1']),
+    ],
+)
+def test_what_cannot_be_checked_is_status_2_and_says_why(
+    target: str, words: list[str], cli: Cli, file: Path
+) -> None:
+    (file.parent / "broken.py").write_text("class Scale\n")
+    (file.parent / "empty.py").write_text("import nowhere\n")
+    result = cli("gradcheck", target)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    for word in words:
+        assert word in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_exception_shows_the_users_own_lines_and_none_of_ours(cli: Cli, file: Path) -> None:
+    result = cli("gradcheck", f"{file}:Raises")
+    assert result.exit_code == 2
+    assert "ValueError" in result.stderr
+    assert 'mine.py", line' in result.stderr
+    assert "in backward" in result.stderr
+    assert "in inner" in result.stderr
+    assert "return dout @ np.zeros((3, 3))" in result.stderr
+    assert "subject.py" not in result.stderr
+
+
+def test_a_wrong_file_is_status_1_with_diagnosis_and_worst_entries(cli: Cli) -> None:
+    target = f"{wrong_code.__file__}:SoftmaxDiagonal"
+    result = cli("gradcheck", target)
+    assert result.exit_code == 1
+    assert "softmax-diagonal-only" in result.stdout
+    assert result.stderr == "Error: 1 of 5 checks failed: to x.\n"
+    row = json.loads(cli("gradcheck", target, "--json").stdout)["checks"][0]
+    assert row["diagnosis"] == "softmax-diagonal-only"
+    assert row["explanation"].endswith("has both.")
+    assert len(row["worst"]) == 5
+    entry = row["worst"][0]
+    assert entry["ratio"] == pytest.approx(entry["computed"] / entry["exact"])
+
+
+@pytest.mark.parametrize("labels", ["onehot", "index"])
+def test_a_loss_takes_labels_in_the_form_that_is_asked_for(labels: str, cli: Cli) -> None:
+    target = f"{wrong_code.__file__}:SoftmaxLoss"
+    result = cli("gradcheck", target, "--labels", labels)
+    assert result.exit_code == {"onehot": 2, "index": 0}[labels]
+
+
+@pytest.mark.parametrize("shape", ["", "5,", "0,3", "5x3", "-1"])
+def test_a_shape_that_is_none_is_wrong_usage(shape: str, cli: Cli, file: Path) -> None:
+    result = cli("gradcheck", f"{file}:Scale", f"--shape={shape}")
+    assert result.exit_code == 2
+    assert "--shape" in result.stderr
+
+
+def test_our_own_layers_and_losses_pass(rng: np.random.Generator) -> None:
+    subjects: list[Any] = [
+        *check_layer(Linear(rng.standard_normal((4, 3)), rng.standard_normal(3))),
+        *check_layer(ReLU()),
+        *check_layer(Softmax()),
+        *check_loss(SoftmaxCrossEntropy(), labels="index"),
+        *check_loss(SoftmaxCrossEntropy(), labels="onehot"),
+        *check_loss(CrossEntropy()),
+    ]
+    assert [row.name for row in subjects if not row.passed] == []
+
+
+@pytest.mark.parametrize("special", [0.0, 30.0, 1000.0])
+def test_zeros_ties_and_large_values_are_no_mistakes(special: float) -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        x = special * rng.choice([-1.0, 0.0, 1.0], (6, 10))
+        for row in (
+            *check_layer(ReLU(), x=x),
+            *check_layer(Softmax(), x=x),
+            *check_layer(wrong_code.LeakyReLU(), x=x),
+            *check_loss(SoftmaxCrossEntropy(), x=x),
+            *check_activation(
+                wrong_code.ReLUActivation(), x=x, backward="derivative", forward="__call__"
+            ),
+        ):
+            assert row.passed, (row.name, row.diagnosis, row.worst)
+
+
+def test_the_object_itself_is_left_alone() -> None:
+    layer = wrong_code.Accumulating()
+    before = layer.W.copy()
+    check_layer(layer)
+    np.testing.assert_array_equal(layer.W, before)
+    assert not layer.dW.any()
+    assert not hasattr(layer, "x")
+
+
+def test_an_error_in_a_layer_is_raised_as_one_sentence() -> None:
+    with pytest.raises(UserCodeError, match="mismatch in its core dimension"):
+        check_layer(wrong_code.Dense(), shape=(5, 10))
