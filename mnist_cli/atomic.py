@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +31,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     OSError
         If the folder cannot be written to, or the disk is full.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    path = path.resolve()  # a link stays a link, and what it points to is written
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w+b") as file:
@@ -41,7 +42,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         # mkstemp's files are private; a result is as readable as any other new file.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        with suppress(PermissionError):  # as on some network drives
+            temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

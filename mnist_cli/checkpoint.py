@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnist_cli.atomic import atomic_write
 from mnist_cli.errors import ModelError
@@ -30,7 +30,8 @@ class Model:
     ----------
     network : MLP
     metadata : dict
-        ``format_version``, ``hidden``, ``dtype``, and what `save_model` was given.
+        ``format_version``, ``hidden``, ``dtype``, and what `save_model` was given; at least
+        ``dataset``, and ``recipe`` with its ``validation``.
     """
 
     network: MLP
@@ -39,11 +40,16 @@ class Model:
 
 def check_writable(path: Path) -> None:
     """Raise ModelError if a file could not be written at ``path``: now, not after an hour."""
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder: name a file in it.")
-    if not path.parent.is_dir():
-        raise ModelError(f"{path} cannot be written, as there is no folder {path.parent}: make it.")
-    if not os.access(path.parent, os.W_OK):
+    try:
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path} is a folder or a device: name a file.")
+        if not path.parent.is_dir():
+            raise ModelError(
+                f"{path} cannot be written, as there is no folder {path.parent}: make it."
+            )
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror}.") from error
+    if not os.access(path.resolve().parent, os.W_OK):
         raise ModelError(f"{path} cannot be written: you may not write to {path.parent}.")
 
 
@@ -55,7 +61,7 @@ def save_model(path: Path, network: MLP, metadata: dict[str, Any]) -> None:
     path : Path
     network : MLP
     metadata : dict
-        Whatever JSON can hold: the config, the seed, the data set, the history, the accuracy.
+        Whatever JSON can hold: the recipe, the data set, the history, the accuracy.
 
     Raises
     ------
@@ -86,40 +92,48 @@ def load_model(path: Path) -> Model:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            parameters, text = archive["parameters"], archive["metadata"]
+        metadata = json.loads(str(text[()]))
+        version = metadata["format_version"]
     except FileNotFoundError as error:
         raise ModelError(
             f"There is no model {path}: make one with 'mnist-cli train --out {path}'."
         ) from error
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        # np.load gives a bare array, without `files`, for an .npy, and ValueError for a pickle.
+    except Exception as error:
+        # The file may come from anywhere, and NumPy's reader raises whatever it comes upon.
         raise ModelError(
             f"{path} is no model of mnist-cli: name a file that 'mnist-cli train' wrote."
         ) from error
-    try:
-        metadata = json.loads(str(arrays["metadata"][()]))
-        version, hidden = int(metadata["format_version"]), int(metadata["hidden"])
-        dtype = np.dtype(metadata["dtype"])
-        parameters = arrays["parameters"]
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise ModelError(
-            f"{path} is no model of mnist-cli, as its metadata is missing or broken: "
-            "name a file that 'mnist-cli train' wrote."
-        ) from error
-    if version > FORMAT:
+    if isinstance(version, int) and version > FORMAT:
         raise ModelError(
             f"{path} has model format {version}, and this version knows {FORMAT}: update mnist-cli."
         )
-    if (
-        hidden < 1
-        or parameters.shape != (parameter_count(hidden),)
-        or parameters.dtype != dtype
-        or dtype.kind != "f"
-    ):
+    if not _is_sound(metadata, parameters):
         raise ModelError(
-            f"{path} has parameters of shape {parameters.shape} and type {parameters.dtype}, which "
-            f"is not a network of {hidden} hidden units in {dtype}: it is broken, train it anew."
+            f"{path} is broken, as its metadata and its parameters, of shape {parameters.shape} "
+            f"and type {parameters.dtype}, make no network: train it anew."
         )
-    network = MLP(hidden, dtype)
+    network = MLP(metadata["hidden"], parameters.dtype)
     network.parameters[:] = parameters
     return Model(network, metadata)
+
+
+def _is_sound(metadata: Any, parameters: NDArray[Any]) -> bool:
+    """Return whether the metadata has what its format promises, and the parameters fit it."""
+    try:
+        version, hidden = metadata["format_version"], metadata["hidden"]
+        validation = metadata["recipe"]["validation"]
+        numbers = (version, hidden, validation)
+        return (
+            all(type(number) is int for number in numbers)
+            and version == FORMAT
+            and hidden >= 1
+            and validation >= 0
+            and isinstance(metadata["dataset"], str)
+            and metadata["dtype"] in ("float32", "float64")
+            and parameters.dtype == metadata["dtype"]
+            and parameters.shape == (parameter_count(hidden),)
+            and bool(np.isfinite(parameters).all())
+        )
+    except (KeyError, TypeError):
+        return False

@@ -101,7 +101,9 @@ def evaluate(network: MLP, data: Split) -> Evaluation:
     loss_sum = 0.0
     for start in range(0, len(data), CHUNK):
         part = data[start : start + CHUNK]
-        logits = network.forward(to_inputs(part.images, network.parameters.dtype))
-        loss_sum += float(criterion.forward(logits, part.labels)) * len(part)
+        # What overflows is told by the loss.
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = network.forward(to_inputs(part.images, network.parameters.dtype))
+            loss_sum += float(criterion.forward(logits, part.labels)) * len(part)
         np.add.at(confusion, (part.labels, logits.argmax(axis=1)), 1)
     return Evaluation(loss_sum / len(data), confusion)

@@ -62,7 +62,7 @@ def hold_out(train: Split, validation: int) -> tuple[Split, Split]:
     kept = len(train) - validation
     if kept < 1:
         raise SettingsError(
-            f"--validation {validation} leaves nothing of {len(train):,} images to learn from: "
+            f"Holding {validation:,} of {len(train):,} images out leaves none to learn from: "
             "hold fewer out."
         )
     return train[:kept], train[kept:]
@@ -119,7 +119,9 @@ def train(
     best = 0.0
     best_epoch = 0
     best_parameters = network.parameters
-    with progress.bar("training", recipe.epochs * steps, "step") as bar:
+    # A run that diverges overflows first; that is told by the loss, once.
+    quiet = np.errstate(over="ignore", invalid="ignore")
+    with quiet, progress.bar("training", recipe.epochs * steps, "step") as bar:
         for number in range(1, recipe.epochs + 1):
             started = time.perf_counter()
             loss, accuracy = _train_epoch(
@@ -136,6 +138,13 @@ def train(
                 elif number - best_epoch >= recipe.patience:
                     break
     network.parameters[:] = best_parameters
+    # Each step's loss is that before the step; this is the one after the last.
+    loss = evaluate(network, learn[: recipe.batch_size]).loss
+    if not math.isfinite(loss):
+        raise TrainingDivergedError(
+            f"Training diverged in its last step, epoch {len(history)}: the loss is {loss}; "
+            "try a smaller --lr."
+        )
     return Trained(network, history)
 
 
@@ -167,12 +176,12 @@ def _train_epoch(
 
         progress = (number - 1 + step / len(starts)) / recipe.epochs
         learning_rate = recipe.learning_rate * schedule(progress)
+        optimizer.step(network.parameters, network.gradients, learning_rate)
         if not math.isfinite(loss):
             raise TrainingDivergedError(
-                f"Training diverged: the loss is {loss} in epoch {number}, step {step + 1}, at "
-                f"the learning rate {learning_rate:.3g}; try a smaller --lr."
+                f"Training diverged in epoch {number}, step {step + 1}, at the learning rate "
+                f"{learning_rate:.3g}: the loss is {loss}; try a smaller --lr."
             )
-        optimizer.step(network.parameters, network.gradients, learning_rate)
 
         loss_sum += loss * len(batch)
         correct += int((logits.argmax(axis=1) == labels).sum())

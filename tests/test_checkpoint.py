@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from mnist_cli.checkpoint import FORMAT, check_writable, load_model, save_model
 from mnist_cli.errors import ModelError
 from mnist_cli.nn.mlp import MLP
 
+METADATA = {"dataset": "mnist", "recipe": {"validation": 0}}
+
 
 @pytest.fixture
 def network(rng: np.random.Generator) -> MLP:
@@ -20,15 +24,15 @@ def network(rng: np.random.Generator) -> MLP:
 
 
 def test_what_is_saved_is_loaded(network: MLP, tmp_path: Path) -> None:
-    save_model(tmp_path / "m.npz", network, {"seed": 3})
+    save_model(tmp_path / "m.npz", network, METADATA)
     model = load_model(tmp_path / "m.npz")
     np.testing.assert_array_equal(model.network.parameters, network.parameters)
     np.testing.assert_array_equal(model.network.W2, network.W2)
-    assert model.metadata == {"format_version": 1, "hidden": 5, "dtype": "float32", "seed": 3}
+    assert model.metadata == METADATA | {"format_version": 1, "hidden": 5, "dtype": "float32"}
 
 
 def test_the_name_need_not_end_in_npz(network: MLP, tmp_path: Path) -> None:
-    save_model(tmp_path / "model", network, {})
+    save_model(tmp_path / "model", network, METADATA)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     load_model(tmp_path / "model")
 
@@ -50,7 +54,8 @@ def write_arrays(path: Path, **arrays: Any) -> None:
 
 
 def metadata(**changes: Any) -> np.ndarray:
-    return np.array(json.dumps({"format_version": 1, "hidden": 1, "dtype": "float32"} | changes))
+    header = {"format_version": 1, "hidden": 1, "dtype": "float32"}
+    return np.array(json.dumps(header | METADATA | changes))
 
 
 ONE_HIDDEN = np.zeros(784 + 1 + 10 + 10, np.float32)
@@ -63,11 +68,19 @@ ONE_HIDDEN = np.zeros(784 + 1 + 10 + 10, np.float32)
         ({"parameters": ONE_HIDDEN}, "no model"),
         ({"parameters": ONE_HIDDEN, "metadata": np.array("{")}, "no model"),
         ({"parameters": ONE_HIDDEN, "metadata": np.array("[]")}, "no model"),
-        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=None)}, "no model"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(format_version=FORMAT + 1)}, "update"),
-        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=2)}, "not a network of 2"),
-        ({"parameters": ONE_HIDDEN, "metadata": metadata(dtype="float64")}, "in float64"),
-        ({"parameters": ONE_HIDDEN[:-1], "metadata": metadata()}, "not a network of 1"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(format_version=-3)}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=None)}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=1.0)}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=float("inf"))}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=2)}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(dtype="float64")}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(dataset=None)}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(recipe=[])}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(recipe={"validation": -5})}, "broken"),
+        ({"parameters": ONE_HIDDEN[:-1], "metadata": metadata()}, "broken"),
+        ({"parameters": ONE_HIDDEN * np.nan, "metadata": metadata()}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": np.array("[" * 100_000)}, "no model"),
         ({"parameters": np.array([{}], object), "metadata": metadata()}, "no model"),
     ],
 )
@@ -97,9 +110,37 @@ def test_a_bare_array_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 def test_where_no_file_can_be_written_is_known_beforehand(tmp_path: Path) -> None:
     check_writable(tmp_path / "new.npz")
-    for path, sentence in ((tmp_path, "is a folder"), (tmp_path / "no" / "m.npz", "no folder")):
+    for path, sentence in (
+        (tmp_path, "is a folder or a device"),
+        (tmp_path / "no" / "m.npz", "no folder"),
+    ):
         with pytest.raises(ModelError, match=sentence):
             check_writable(path)
+
+
+def test_damaged_archives_are_refused_or_whole(network: MLP, tmp_path: Path) -> None:
+    path = tmp_path / "m.npz"
+    save_model(path, network, METADATA)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        damaged = bytearray(whole)
+        for position in rng.integers(len(whole), size=3):
+            damaged[position] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        with contextlib.suppress(ModelError):
+            load_model(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+def test_a_pipe_is_not_replaced_and_a_link_is_followed(network: MLP, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelError, match="device"):
+        check_writable(tmp_path / "pipe")
+    (tmp_path / "link.npz").symlink_to(tmp_path / "real.npz")
+    save_model(tmp_path / "link.npz", network, METADATA)
+    assert (tmp_path / "link.npz").is_symlink()
+    load_model(tmp_path / "real.npz")
 
 
 def test_a_failed_save_keeps_the_old_model(

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ import pytest
 from conftest import Cli
 
 from mnist_cli import __version__, training
-from mnist_cli.cli.main import environment_variable, main
+from mnist_cli.cli.main import main
 from mnist_cli.data import download
 from mnist_cli.nn.layers import ReLU, Softmax
 
@@ -55,16 +56,27 @@ def test_every_command_and_option_has_a_help_text() -> None:
     assert [option.name for _, option in every_option() if not option.help] == []
 
 
-def test_every_option_has_its_environment_variable() -> None:
+def test_every_option_has_its_environment_variable(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "c.toml").write_text("[train]\nhidden = 77\n")
+    samples = {"config": "c.toml", "from": str(tmp_path), "mirror": "http://h/", "shape": "3,4"}
     for command, option in every_option():
-        context = click.Context(main.commands[command], info_name=command, parent=root())
-        long_name = max(option.opts, key=len).removeprefix("--").replace("-", "_")
-        expected = f"MNIST_CLI_{command}_{long_name}".upper()
-        assert environment_variable(context, option) == expected
-
-
-def root() -> click.Context:
-    return click.Context(main, info_name="mnist-cli", auto_envvar_prefix="MNIST_CLI")
+        long_name = max(option.opts, key=len).removeprefix("--")
+        value = samples.get(long_name)
+        if value is None:
+            choices = getattr(option.type, "choices", None)
+            value = "1" if option.is_flag else "0.125"
+            if choices:
+                value = next(choice for choice in choices if choice != option.default)
+            value = "12" if isinstance(option.type, click.IntRange) else value
+        given: dict[str, object] = {}
+        monkeypatch.setattr(main.commands[command], "callback", partial(dict.update, given))
+        assert cli(command).exit_code == 0
+        before = dict(given)
+        variable = f"MNIST_CLI_{command}_{long_name}".upper().replace("-", "_")
+        assert cli(command, **{variable: value}).exit_code == 0, variable
+        assert given != before, variable
 
 
 def test_the_version_is_told(cli: Cli) -> None:
@@ -102,7 +114,7 @@ def test_python_m_is_the_same_program(small_dir: Path, tmp_path: Path) -> None:
         (["--nonsense"], ["--nonsense"]),
         (["trian"], ["trian"]),
         (["train", "--hiden", "3"], ["--hiden", "--hidden"]),
-        (["train", "--hidden", "0"], ["--hidden", "x>=1"]),
+        (["train", "--hidden", "0"], ["--hidden", "1<=x"]),
         (["train", "--hidden", "many"], ["--hidden", "'many'"]),
         (["train", "--lr", "0"], ["--lr", "x>0"]),
         (["train", "--momentum", "1"], ["--momentum", "x<1"]),
@@ -110,8 +122,17 @@ def test_python_m_is_the_same_program(small_dir: Path, tmp_path: Path) -> None:
         (["train", "--patience", "2"], ["--patience 2", "--validation"]),
         (["train", "--out", "no/model.npz"], ["no/model.npz", "no folder"]),
         (["train", "--out", "."], ["--out", "directory"]),
-        (["train", "--log", "no/log.jsonl"], ["--log", "no/log.jsonl"]),
+        (["train", "--dataset", "synthetic", "-q", "--log", "no/l"], ["--log", "no/l"]),
         (["train", "--config", "nonsense"], ["nonsense", "default"]),
+        (["train", "--config", "n" * 300], ["n" * 300, "default"]),
+        (["train", "--lr", "nan"], ["--lr", "not a finite number"]),
+        (["train", "--weight-decay", "inf"], ["--weight-decay", "not a finite number"]),
+        (["train", "--data-dir", ""], ["--data-dir", "empty"]),
+        (["train", "--log", "m", "--out", "m"], ["--log", "--out"]),
+        (["train", "--dataset", "synthetic", "--hidden", "999999999"], ["memory"]),
+        (["gradcheck", "--hidden", "999999999"], ["memory"]),
+        (["gradcheck", "--tolerance", "nan"], ["--tolerance"]),
+        (["evaluate", "--min-accuracy", "nan"], ["--min-accuracy"]),
         (["evaluate"], ["model.npz", "mnist-cli train"]),
         (["evaluate", "--min-accuracy", "98"], ["--min-accuracy", "0<=x<=1"]),
         (["gradcheck", "--batch-size", "0"], ["--batch-size"]),
@@ -191,11 +212,18 @@ def test_the_same_training_writes_the_same_file(cli: Cli, small_dir: Path, tmp_p
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-@pytest.mark.filterwarnings("ignore:(overflow|invalid)")
+@pytest.mark.parametrize(
+    "settings",
+    [("--lr", "1e9"), ("--lr", "1e30", "--epochs", "1", "--batch-size", "1000")],
+    ids=["on the way", "in the last step"],
+)
 def test_diverged_training_is_status_1_and_writes_no_model(
-    cli: Cli, small_dir: Path, tmp_path: Path
+    settings: tuple[str, ...], cli: Cli, small_dir: Path, tmp_path: Path
 ) -> None:
-    result = cli("train", "--data-dir", small_dir, "--hidden", 4, "--lr", "1e9", "-q")
+    result = cli(
+        *("train", "--data-dir", small_dir, "--hidden", 4, "--schedule", "constant", "-q"),
+        *settings,
+    )
     assert result.exit_code == 1
     assert "diverged" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -44,7 +44,7 @@ def test_plain_files_and_torchvisions_folder_are_found(small_dir: Path, tmp_path
         (raw / stem).write_bytes(gzip.decompress((small_dir / f"{stem}.gz").read_bytes()))
     expected = load_split("mnist", "train", small_dir)
     np.testing.assert_array_equal(load_split("mnist", "train", tmp_path).images, expected.images)
-    # The folder itself comes first.
+    # The folder itself comes first, and in it the packed file.
     shutil.copy(small_dir / f"{IMAGES}.gz", tmp_path)
     assert find_file(tmp_path, IMAGES) == tmp_path / f"{IMAGES}.gz"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 import tracemalloc
 from pathlib import Path
@@ -102,6 +103,7 @@ def test_nothing_is_allocated_for_numbers_that_are_not_there(tmp_path: Path) -> 
     for name, content in (
         ("plain", idx(2**31, data=bytes(100))),
         ("lies.gz", gzip.compress(idx(10**9, data=bytes(2**20)))),
+        ("random.gz", gzip.compress(idx(10**9, data=os.urandom(2**20)))),
         ("bomb.gz", gzip.compress(idx(10, data=bytes(2**27)))),
     ):
         path = tmp_path / name

@@ -30,11 +30,25 @@ def test_class_indices_stand_for_rows_with_a_single_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "labels", [np.zeros(3, int), np.zeros((N, C + 1)), np.zeros((N, 1), int), np.zeros(N)]
+    "labels",
+    [np.zeros(3, int), np.zeros((N, C + 1)), np.zeros((N, 1), int), np.zeros(N)],
 )
 def test_labels_that_do_not_fit_are_refused(labels: np.ndarray, logits: np.ndarray) -> None:
     with pytest.raises(ValueError, match="neither as class indices nor as rows"):
         SoftmaxCrossEntropy().forward(logits, labels)
+
+
+@pytest.mark.parametrize("label", [-1, C])
+def test_an_index_that_is_no_class_is_refused(label: int, logits: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=f"for {C} classes"):
+        SoftmaxCrossEntropy().forward(logits, np.full(N, label))
+
+
+def test_labels_do_not_change_the_dtype_of_a_gradient(rows: np.ndarray) -> None:
+    logits = np.ones((N, C), np.float32)
+    for loss in (SoftmaxCrossEntropy(), CrossEntropy()):
+        loss.forward(logits, rows)
+        assert loss.backward().dtype == np.float32
 
 
 def test_cross_entropy_is_the_mean_of_minus_log_p(rows: np.ndarray, logits: np.ndarray) -> None:

@@ -33,9 +33,15 @@ def run(command: list[str], folder: Path, **environment: str) -> subprocess.Comp
     )
 
 
-def without_numbers(text: str) -> list[str]:
-    """Return the words of a text, with all numbers alike: they differ from machine to machine."""
-    return re.sub(r"\d+(\.\d+)?(e[+-]\d+)?", "0", text).split()
+def without_numbers(text: str, command: str) -> list[str]:
+    """Return the words of a text, with the numbers alike that differ from machine to machine.
+
+    Training ends a little differently where additions are done in another order; of a gradient
+    check, only the rounding errors do.
+    """
+    fractions = r"-?\d+\.\d+(e[+-]\d+)?|\d+e[+-]\d+"
+    measured = fractions if "gradcheck" in command else rf"{fractions}|\d+"
+    return re.sub(measured, "0", text).split()
 
 
 def test_every_output_in_the_readme_is_what_the_command_prints(
@@ -47,7 +53,7 @@ def test_every_output_in_the_readme_is_what_the_command_prints(
         command = shlex.split(first.removeprefix("$ "))
         result = run(command, tmp_path, MNIST_CLI_DATA_DIR=str(mnist_dir))
         assert result.returncode == (1 if "Error:" in output else 0)
-        assert without_numbers(result.stdout) == without_numbers(output), first
+        assert without_numbers(result.stdout, first) == without_numbers(output, first)
     assert len(CONSOLE) == 4
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from mnist_cli.data.datasets import Split, load_split
 from mnist_cli.errors import SettingsError, TrainingDivergedError
 from mnist_cli.evaluation import evaluate
+from mnist_cli.progress import Bar, Progress
 from mnist_cli.recipe import LEARNING_RATES, Recipe
 from mnist_cli.training import Epoch, hold_out, train
 
@@ -98,20 +101,55 @@ def test_patience_without_validation_is_refused() -> None:
 
 
 def test_holding_everything_out_is_refused(data: Split) -> None:
-    with pytest.raises(SettingsError, match="leaves nothing of 1,000 images"):
+    with pytest.raises(SettingsError, match="1,000 of 1,000 images out leaves none"):
         train(Recipe(validation=1000), data)
 
 
-@pytest.mark.filterwarnings("ignore:(overflow|invalid)")
 def test_divergence_is_told_with_its_epoch_step_and_rate(data: Split) -> None:
     with pytest.raises(TrainingDivergedError, match=r"in epoch 1, step \d+, at the learning rate"):
         train(Recipe(hidden=8, epochs=2, learning_rate=1e9, schedule="constant"), data)
 
 
+class Watching(Progress):
+    """Counts the steps of the one bar."""
+
+    def __init__(self) -> None:
+        self.total = self.done = 0
+
+    def bar(self, description: str, total: int, unit: str) -> AbstractContextManager[Bar]:
+        self.total = total
+        return nullcontext(self)
+
+    def update(self, n: int, /) -> None:
+        self.done += n
+
+
 def test_epochs_are_told_as_they_end_and_steps_as_they_are_done(data: Split) -> None:
     told: list[Epoch] = []
-    result = train(Recipe(hidden=4, epochs=2), data, on_epoch=told.append)
+    progress = Watching()
+    result = train(
+        Recipe(hidden=4, epochs=2, batch_size=300), data, on_epoch=told.append, progress=progress
+    )
     assert told == result.history
+    assert progress.done == progress.total == 2 * 4
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"momentum": 0.5},
+        {"weight_decay": 0.1},
+        {"learning_rate": 0.1},
+        {"schedule": "cosine"},
+        {"batch_size": 64},
+        {"optimizer": "adam", "learning_rate": 0.3},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_every_setting_of_the_recipe_matters(data: Split, changed: dict[str, Any]) -> None:
+    plain = train(Recipe(hidden=4, epochs=1), data).network.parameters
+    other = train(Recipe(hidden=4, epochs=1, **changed), data).network.parameters
+    assert (plain != other).any()
 
 
 def test_each_optimizer_has_a_learning_rate_of_its_own() -> None:

@@ -7,6 +7,7 @@ beats the built-in default, and a value goes through the same checks wherever it
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def find_config(name: str) -> Path:
         If there is neither a file nor a ready-made config of that name.
     """
     path = Path(name)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path's, it takes a folder that may not be read for none
         return path
     ready_made = sorted(file.stem for file in config_folder().glob("*.toml"))
     if name in ready_made:
@@ -64,25 +65,37 @@ def read_config(path: Path, options: dict[str, click.Option]) -> dict[str, Any]:
         If the file cannot be read, is no TOML, or has a key or a type that is not right.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from error
     for key, value in document.items():
         if key != TABLE or not isinstance(value, dict):
-            raise ConfigError(f"{path} has {key!r} at the top: all keys belong under [{TABLE}].")
-    values = {}
+            raise ConfigError(
+                f"{path} has {key!r} at the top: all keys belong in one table, [{TABLE}]."
+            )
+    values: dict[str, Any] = {}
     for key, value in document.get(TABLE, {}).items():
         option = options.get(key.replace("_", "-"))
         if option is None:
-            nearest = difflib.get_close_matches(key.replace("_", "-"), options, n=1, cutoff=0)
-            raise ConfigError(f"{path} has an unknown key {key!r}: did you mean {nearest[0]!r}?")
+            raise ConfigError(f"{path} has an unknown key {key!r}: {suggestion(key, options)}")
+        if option.name in values:
+            raise ConfigError(f"{path} has {key!r} twice: once with a hyphen, once without.")
         wanted, kind = toml_type(option)
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise ConfigError(f"{path} has {key} = {value!r}, but {key!r} takes {kind}.")
         values[str(option.name)] = value
     return values
+
+
+def suggestion(key: str, options: dict[str, click.Option]) -> str:
+    """Return the nearest right key, or all of them if none is near."""
+    # An option is known by the name of its parameter as well: --lr is the learning_rate.
+    names = {str(option.name).replace("_", "-"): name for name, option in options.items()}
+    names |= {name: name for name in options}
+    near = difflib.get_close_matches(key.replace("_", "-"), names, n=1)
+    return f"did you mean {names[near[0]]!r}?" if near else f"the keys are {', '.join(options)}."
 
 
 def toml_type(option: click.Option) -> tuple[type | tuple[type, ...], str]:

@@ -14,8 +14,13 @@ from mnist_cli.cli import options, output
 def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[str, ...]) -> object:
     """Refuse what is no URL of a web server."""
     for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host = (parts.hostname or "").encode("idna")
+            sound = parts.scheme in ("http", "https") and host and parts.port != 0
+        except ValueError:
+            sound = False
+        if not sound:
             raise click.BadParameter(f"{url!r} is not an http or https URL", context, parameter)
     return urls
 
@@ -34,7 +39,7 @@ def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[s
 @click.option(
     "--from",
     "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=options.FilledPath(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
     envvar="MNIST_CLI_DOWNLOAD_FROM",
     help="Take the files from this folder, and use no network.",

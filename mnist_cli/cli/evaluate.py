@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path), default=Path("model.npz"), required=False)
+@click.argument(
+    "model", type=options.FilledPath(path_type=Path), default=Path("model.npz"), required=False
+)
 @click.option(
     "--dataset",
     type=click.Choice(options.DATASETS),
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--min-accuracy",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteFloat(0, 1),
     metavar="P",
     help="Exit with status 1 if the accuracy is below P, between 0 and 1.",
 )
@@ -95,7 +97,8 @@ def load_images(
     from mnist_cli.training import hold_out
 
     if dataset == "mnist":
-        download_if_missing(data_dir, progress)
+        parts = ("test",) if split == "test" else ("train",)
+        download_if_missing(data_dir, parts, progress)
     if split == "test":
         return load_split(dataset, "test", data_dir)
     validation = int(model.metadata["recipe"]["validation"])

@@ -36,14 +36,16 @@ def parse_shape(
 @click.argument("target", metavar="[FILE.py:NAME]", required=False)
 @click.option(
     "--hidden",
-    type=options.COUNT,
+    metavar="N",
+    type=options.POSITIVE,
     default=Recipe.hidden,
     show_default=True,
     help="Hidden units of the network.",
 )
 @click.option(
     "--batch-size",
-    type=options.COUNT,
+    metavar="N",
+    type=options.POSITIVE,
     default=8,
     show_default=True,
     help="Examples a batch.",
@@ -65,7 +67,8 @@ def parse_shape(
 @click.option("--backward-method", metavar="NAME", help="What backward is called in FILE.py.")
 @click.option(
     "--seed",
-    type=options.COUNT_OR_NONE,
+    metavar="N",
+    type=options.NOT_NEGATIVE,
     default=0,
     show_default=True,
     help="Decides the random numbers that are checked at.",
@@ -73,7 +76,7 @@ def parse_shape(
 @click.option(
     "--tolerance",
     metavar="X",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteFloat(min=0, min_open=True),
     default=1e-10,
     show_default=True,
     help="The largest relative error that passes.",

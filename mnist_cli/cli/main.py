@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -19,16 +21,39 @@ INTERRUPTED = 130
 """The status that a shell gives to what Ctrl-C has ended: 128 and the number of the signal."""
 
 
+PIPE_CLOSED = 141
+"""The status that a shell gives to what nobody reads any more: 128 and the number of SIGPIPE."""
+
+
 class SentenceGroup(click.Group):
     """A group whose errors are one sentence on stderr, whatever raised them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and end quietly where nobody reads its output any more."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(PIPE_CLOSED)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run the command that the arguments name, and exit with its status."""
         extra["standalone_mode"] = False
+        for stream in (sys.stdout, sys.stderr):
+            # A formula is worth more with a few question marks than as a traceback.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             status = super().main(*args, **extra)
         except MnistCliError as error:
             fail(str(error), error.exit_status)
+        except OSError as error:
+            fail(f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 2)
+        except MemoryError:
+            fail("That takes more memory than there is: use smaller numbers.", 2)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(error.exit_code)
         except click.UsageError as error:
             fail(usage_sentence(error), error.exit_code)
         except click.ClickException as error:

@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import click
 
-COUNT = click.IntRange(min=1)
-COUNT_OR_NONE = click.IntRange(min=0)
-for _type in (COUNT, COUNT_OR_NONE):
-    _type.name = "n"  # what --help shows in place of INTEGER RANGE
+
+class FiniteFloat(click.FloatRange):
+    """A number in a range, and neither infinite nor NaN, which no range keeps out."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number, or fail."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number", param, ctx)
+        return number
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in a range; click's own calls it an integer range in its errors."""
+
+    name = "whole number"
+
+
+class FilledPath(click.Path):
+    """A path, and not the empty text that a variable has which was never set."""
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return the path, or fail."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+POSITIVE = WholeNumber(1, 10**9)
+NOT_NEGATIVE = WholeNumber(0, 2**63 - 1)
 DATASETS = ("mnist", "synthetic")
 
 
@@ -22,7 +59,7 @@ def _default_data_dir() -> Path:
 data_dir = click.option(
     "--data-dir",
     default=_default_data_dir,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilledPath(file_okay=False, path_type=Path),
     metavar="DIR",
     show_default="$MNIST_CLI_DATA_DIR, else the user's cache folder",
     help="The folder of the MNIST files, or of another data set in their format.",

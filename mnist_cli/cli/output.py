@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
+from mnist_cli.errors import SettingsError
 from mnist_cli.progress import SILENT, Bar, Progress
 
 
@@ -26,9 +28,18 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def json_line(document: dict[str, Any]) -> str:
-    """Return the document as a line of a JSON Lines file."""
-    return json.dumps(document) + "\n"
+@contextmanager
+def log_file(path: Path | None) -> Iterator[Callable[[dict[str, Any]], object]]:
+    """Open a JSON Lines file, and yield what writes a document to it; without a path, nothing."""
+    if path is None:
+        yield lambda document: None
+        return
+    try:
+        file = path.open("w", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise SettingsError(f"--log {path} cannot be written: {error.strerror}.") from error
+    with file:
+        yield lambda document: file.write(json.dumps(_finite(document)) + "\n")
 
 
 def table(rows: Sequence[Sequence[str]], align: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnist_cli import __version__
 from mnist_cli.cli import options, output
 from mnist_cli.cli.config import use_config
+from mnist_cli.errors import SettingsError
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.recipe import LEARNING_RATES, Recipe
 
@@ -37,18 +38,25 @@ if TYPE_CHECKING:
 )
 @options.data_dir
 @click.option(
-    "--hidden", type=options.COUNT, default=Recipe.hidden, show_default=True, help="Hidden units."
+    "--hidden",
+    metavar="N",
+    type=options.POSITIVE,
+    default=Recipe.hidden,
+    show_default=True,
+    help="Hidden units.",
 )
 @click.option(
     "--epochs",
-    type=options.COUNT,
+    metavar="N",
+    type=options.POSITIVE,
     default=Recipe.epochs,
     show_default=True,
     help="Passes over the training images.",
 )
 @click.option(
     "--batch-size",
-    type=options.COUNT,
+    metavar="N",
+    type=options.POSITIVE,
     default=Recipe.batch_size,
     show_default=True,
     help="Images a step.",
@@ -64,7 +72,7 @@ if TYPE_CHECKING:
     "--lr",
     "learning_rate",
     metavar="X",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteFloat(min=0, min_open=True),
     envvar="MNIST_CLI_TRAIN_LR",
     show_default=", ".join(f"{rate} for {name}" for name, rate in LEARNING_RATES.items()),
     help="Learning rate, at the schedule's peak.",
@@ -72,7 +80,7 @@ if TYPE_CHECKING:
 @click.option(
     "--momentum",
     metavar="X",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=options.FiniteFloat(0, 1, max_open=True),
     default=Recipe.momentum,
     show_default=True,
     help="SGD's momentum, or Adam's beta1.",
@@ -80,10 +88,10 @@ if TYPE_CHECKING:
 @click.option(
     "--weight-decay",
     metavar="X",
-    type=click.FloatRange(min=0),
+    type=options.FiniteFloat(min=0),
     default=Recipe.weight_decay,
     show_default=True,
-    help="Decay of the weights, decoupled from the gradient.",
+    help="Decay of the parameters, decoupled from the gradient.",
 )
 @click.option(
     "--schedule",
@@ -94,14 +102,16 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--validation",
-    type=options.COUNT_OR_NONE,
+    metavar="N",
+    type=options.NOT_NEGATIVE,
     default=Recipe.validation,
     show_default=True,
     help="Hold out this many images, the last ones, and measure on them after each epoch.",
 )
 @click.option(
     "--patience",
-    type=options.COUNT_OR_NONE,
+    metavar="N",
+    type=options.NOT_NEGATIVE,
     default=Recipe.patience,
     show_default=True,
     help="Stop after this many epochs without a better validation accuracy, and keep the best "
@@ -109,7 +119,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seed",
-    type=options.COUNT_OR_NONE,
+    metavar="N",
+    type=options.NOT_NEGATIVE,
     default=Recipe.seed,
     show_default=True,
     help="Decides the first weights and the order of the images.",
@@ -123,14 +134,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.FilledPath(dir_okay=False, path_type=Path),
     default=Path("model.npz"),
     show_default=True,
     help="The model file to write.",
 )
 @click.option(
     "--log",
-    type=click.File("w", lazy=False),
+    type=options.FilledPath(dir_okay=False, path_type=Path),
     metavar="FILE.jsonl",
     help="Write each epoch to this file as it ends, as a line of JSON.",
 )
@@ -140,7 +151,7 @@ def train(
     dataset: str,
     data_dir: Path,
     out: Path,
-    log: TextIO | None,
+    log: Path | None,
     json: bool,
     quiet: bool,
     **settings: Any,
@@ -157,19 +168,21 @@ def train(
 
     recipe = Recipe(**settings)
     check_writable(out)
+    if log and log.resolve() == out.resolve():
+        raise SettingsError(f"--log and --out are both {out}: give them different names.")
     progress = output.progress(quiet)
     if dataset == "mnist":
-        download_if_missing(data_dir, progress)
+        download_if_missing(data_dir, progress=progress)
     images, test = (load_split(dataset, split, data_dir) for split in ("train", "test"))
 
-    def report(epoch: Epoch) -> None:
-        progress.remark(epoch_line(epoch, recipe.epochs))
-        if log:
-            log.write(output.json_line(asdict(epoch)))
-            log.flush()
-
     started = time.perf_counter()
-    result = training.train(recipe, images, on_epoch=report, progress=progress)
+    with output.log_file(log) as write:
+
+        def report(epoch: Epoch) -> None:
+            progress.remark(epoch_line(epoch, recipe.epochs))
+            write(asdict(epoch))
+
+        result = training.train(recipe, images, on_epoch=report, progress=progress)
     seconds = time.perf_counter() - started
     measured = evaluate(result.network, test)
     save_model(
@@ -179,8 +192,7 @@ def train(
             "mnist_cli_version": __version__,
             "dataset": dataset,
             "recipe": asdict(recipe),
-            # Seconds stay out of the file, so that the same training gives the same bytes.
-            "history": [asdict(replace(epoch, seconds=0.0)) for epoch in result.history],
+            "history": [without_seconds(epoch) for epoch in result.history],
             "test_accuracy": measured.accuracy,
             "test_loss": measured.loss,
         },
@@ -208,6 +220,11 @@ def train(
         ("model", str(out)),
     ]
     click.echo(output.table(rows, "<<"))
+
+
+def without_seconds(epoch: Epoch) -> dict[str, Any]:
+    """Return the epoch as the model file has it: the same training gives the same bytes."""
+    return {name: value for name, value in asdict(epoch).items() if name != "seconds"}
 
 
 def epoch_line(epoch: Epoch, epochs: int) -> str:

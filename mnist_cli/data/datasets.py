@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.data.idx import read_idx
-from mnist_cli.data.synthetic import draw
+from mnist_cli.data.synthetic import SIDE, draw
 from mnist_cli.errors import DataError
+from mnist_cli.nn.mlp import CLASSES
 
-SIDE = 28
-CLASSES = 10
 STEMS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -62,22 +62,29 @@ def default_data_dir() -> Path:
         return Path(named)
     if xdg := os.environ.get("XDG_CACHE_HOME"):
         cache = Path(xdg)
-    elif sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     else:
-        cache = Path.home() / ".cache"
+        try:
+            cache = _home_cache(Path.home())
+        except RuntimeError:  # a user without a home, as in some containers
+            cache = Path(tempfile.gettempdir())
     return cache / "mnist-cli"
 
 
+def _home_cache(home: Path) -> Path:
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    return home / ".cache"
+
+
 def find_file(data_dir: Path, stem: str) -> Path | None:
-    """Return the file of that name in ``data_dir``, plain or ``.gz``, or None.
+    """Return the file of that name in ``data_dir``, ``.gz`` or plain, or None.
 
     The folder ``MNIST/raw`` below it, where torchvision keeps its files, is looked at as well.
     """
     for folder in (data_dir, data_dir / "MNIST" / "raw"):
-        for name in (stem, f"{stem}.gz"):
+        for name in (f"{stem}.gz", stem):
             if (folder / name).is_file():
                 return folder / name
     return None
@@ -117,15 +124,20 @@ def _read(split: str, data_dir: Path) -> Split:
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE) or len(images) == 0:
         raise DataError(
             f"{paths[0]} holds {images.dtype} of shape {images.shape}, "
-            f"but images are uint8 of shape (N, {SIDE}, {SIDE})."
+            f"but images are uint8 of shape (N, {SIDE}, {SIDE}), at least one: "
+            "name another --data-dir."
         )
     if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
         raise DataError(
             f"{paths[1]} holds {labels.dtype} of shape {labels.shape}, "
-            f"but {len(images):,} images need uint8 of shape ({len(images)},)."
+            f"but {len(images):,} images need uint8 of shape ({len(images)},): "
+            "name another --data-dir."
         )
     if labels.max() >= CLASSES:
-        raise DataError(f"{paths[1]} has the label {labels.max()}, but labels are 0 to 9.")
+        raise DataError(
+            f"{paths[1]} has the label {labels.max()}, but labels are 0 to 9: "
+            "name another --data-dir."
+        )
     return Split(images, labels)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,43 +80,55 @@ def download(
         If ``data_dir`` cannot be written to, or holds another data set, which is not replaced
         unless ``force`` is given.
     """
+    stems = [stem for stems in STEMS.values() for stem in stems]
+    present = {stem: find_file(data_dir, stem) for stem in stems}
+    right = {stem for stem, path in present.items() if path and not force and _is_right(path)}
+    if not force:
+        for stem, path in present.items():
+            if path and stem not in right:
+                _refuse_other_data(path)
     results = []
     order = list(mirrors or MIRRORS)
-    for stem in (stem for stems in STEMS.values() for stem in stems):
-        present = find_file(data_dir, stem)
-        if present is not None and not force:
-            if _is_right(present):
-                results.append(Fetched(present.name, *SUMS[present.name], "already there"))
-                continue
-            _refuse_other_data(present)
-            progress.remark(f"{present} is broken: fetching it anew.")
+    is_new = not data_dir.exists()
+    for stem, path in present.items():
+        if path and stem in right:
+            results.append(Fetched(path.name, *SUMS[path.name], "already there"))
+            continue
+        if path and not force:
+            progress.remark(f"{path} is broken: fetching it anew.")
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
             if folder is not None:
                 fetched = _copy(folder, stem, data_dir, progress)
+                if fetched.name == stem and path == data_dir / f"{stem}.gz":
+                    path.unlink()  # it would be found first
             else:
                 fetched = _fetch(order, f"{stem}.gz", data_dir, progress)
+        except DownloadError:
+            if is_new:
+                with suppress(OSError):
+                    data_dir.rmdir()  # if it is still empty
+            raise
         except OSError as error:
             raise DataError(
                 f"{data_dir} cannot be written to ({error.strerror or error}): "
                 "make room or name another --data-dir."
             ) from error
-        if present is not None and present != data_dir / fetched.name:
-            present.unlink()
         results.append(fetched)
     return results
 
 
-def download_if_missing(data_dir: Path, progress: Progress = SILENT) -> None:
-    """Bring MNIST into ``data_dir`` unless its four files, or another data set's, are there.
+def download_if_missing(
+    data_dir: Path, splits: Iterable[str] = tuple(STEMS), progress: Progress = SILENT
+) -> None:
+    """Bring MNIST into ``data_dir`` unless it has the files of these parts, whosever they are.
 
     Raises
     ------
     DownloadError, DataError
         See `download`. Files of another data set are never completed by MNIST's.
     """
-    stems = [stem for stems in STEMS.values() for stem in stems]
-    if not all(find_file(data_dir, stem) for stem in stems):
+    if not all(find_file(data_dir, stem) for split in splits for stem in STEMS[split]):
         progress.remark(f"MNIST is not in {data_dir}: downloading it.")
         download(data_dir, progress=progress)
 
@@ -135,8 +148,8 @@ def _refuse_other_data(path: Path) -> None:
     except DataError:
         return
     raise DataError(
-        f"{path} is a sound file, but not MNIST's: "
-        "name another --data-dir, or replace it with 'mnist-cli download --force'."
+        f"{path} is a sound file, but not MNIST's: add what is missing beside it, or name another "
+        "--data-dir; only 'mnist-cli download --force' would replace it."
     )
 
 
@@ -193,7 +206,8 @@ def _fetch(mirrors: list[str], name: str, data_dir: Path, progress: Progress) ->
             return _write_verified(stream(url), name, url, data_dir, progress)
         except DownloadError as error:
             failures.append(str(error))
-            progress.remark(f"{error}.")
             mirrors.remove(mirror)
             mirrors.append(mirror)
+            if len(failures) < len(mirrors):
+                progress.remark(f"{error}; trying the next mirror.")
     raise DownloadError(f"No mirror gave {name} ({'; '.join(failures)}): {ADVICE}.")

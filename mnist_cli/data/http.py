@@ -6,14 +6,20 @@ import queue
 import socket
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mnist_cli.errors import DownloadError
+
+if TYPE_CHECKING:
+    import urllib3
 
 REACH_SECONDS = 5
 """How long a mirror may take to be found and to accept a connection."""
 READ_SECONDS = 20
 """How long a mirror may be silent in the middle."""
+PATIENCE_SECONDS = 30
+"""How long a server may ask to wait before the next try."""
 CHUNK = 1 << 16
 """Bytes a piece."""
 
@@ -24,10 +30,19 @@ def stream(url: str) -> Iterator[bytes]:
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3 import Retry
+    from urllib3.exceptions import TimeoutError as LibraryTimeout
 
-    retries = Retry(
+    class Patient(Retry):
+        """Retries that wait as long as the server asks, within reason."""
+
+        def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+            seconds = super().get_retry_after(response)
+            return None if seconds is None else min(seconds, PATIENCE_SECONDS)
+
+    retries = Patient(
         total=3,
         connect=1,
+        read=1,
         backoff_factor=0.5,
         status_forcelist=(429, 500, 502, 503, 504),
         raise_on_status=False,
@@ -56,7 +71,13 @@ def stream(url: str) -> Iterator[bytes]:
             raise DownloadError(f"{url} is no URL") from error
         except requests.TooManyRedirects as error:
             raise DownloadError(f"{url} redirects in circles") from error
+        except requests.exceptions.SSLError as error:
+            raise DownloadError(f"{urlsplit(url).hostname} has no certificate to trust") from error
         except requests.ConnectionError as error:
+            # A silence in the middle comes as a ConnectionError about a time-out.
+            reason = error.args[0] if error.args else None
+            if isinstance(getattr(reason, "reason", reason), LibraryTimeout):
+                raise DownloadError(f"{url} did not answer in time") from error
             raise DownloadError(f"{urlsplit(url).hostname} could not be reached") from error
         except requests.RequestException as error:
             raise DownloadError(f"{url} could not be fetched ({error})") from error
@@ -71,13 +92,13 @@ def _check_reachable(url: str) -> None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 443)
-    outcome: queue.SimpleQueue[OSError | None] = queue.SimpleQueue()
+    outcome: queue.SimpleQueue[OSError | UnicodeError | None] = queue.SimpleQueue()
 
     def connect() -> None:
         try:
             socket.create_connection((host, port), timeout=REACH_SECONDS / 2).close()
             outcome.put(None)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             outcome.put(error)
 
     threading.Thread(target=connect, daemon=True).start()
@@ -86,4 +107,4 @@ def _check_reachable(url: str) -> None:
     except queue.Empty:
         raise DownloadError(f"{host} could not be reached within {REACH_SECONDS} s") from None
     if error is not None:
-        raise DownloadError(f"{host} could not be reached ({error.strerror or error})") from error
+        raise DownloadError(f"{host} could not be reached ({error})") from error

@@ -29,6 +29,9 @@ TYPES: dict[int, np.dtype[Any]] = {
 }
 """The type byte of the magic number, and what it stands for."""
 
+PIECE = 1 << 20
+"""Bytes read at a time."""
+
 DEFLATE_LIMIT = 1032
 """No deflate stream unpacks to more than this times its length: 258 bytes from 2 bits."""
 
@@ -75,7 +78,7 @@ def _read(file: IO[bytes], path: Path, most: int) -> NDArray[Any]:
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
         raise DataError(
             f"{path} is no IDX file: it starts with the bytes {magic.hex(' ') or '(none)'}, "
-            "where 00 00, a type and a number of dimensions should be."
+            "where 00 00, a type and a number of dimensions should be; fetch it anew."
         )
     dtype, dimensions = TYPES[magic[2]], magic[3]
     sizes = file.read(4 * dimensions)
@@ -86,7 +89,7 @@ def _read(file: IO[bytes], path: Path, most: int) -> NDArray[Any]:
     described = f"{path} should hold {' x '.join(map(str, shape))} numbers, {length:,} bytes"
     if length > most:
         raise DataError(f"{described}, but is too short for that: fetch it anew.")
-    numbers = file.read(length)
+    numbers = _read_up_to(file, length)
     if len(numbers) < length:
         raise DataError(f"{described}, but has {len(numbers):,} bytes of them: fetch it anew.")
     if file.read(1):
@@ -97,6 +100,14 @@ def _read(file: IO[bytes], path: Path, most: int) -> NDArray[Any]:
         raise DataError(f"{path} has a header that makes no array: {error}.") from error
     native: NDArray[Any] = array.astype(dtype.newbyteorder("="), copy=False)
     return native
+
+
+def _read_up_to(file: IO[bytes], length: int) -> bytearray:
+    """Read ``length`` bytes, or as many as there are; the memory grows with what is there."""
+    content = bytearray()
+    while piece := file.read(min(PIECE, length - len(content))):
+        content += piece
+    return content
 
 
 def write_idx(path: Path, array: NDArray[Any]) -> None:

@@ -22,11 +22,15 @@ Function = Callable[[NDArray[Any]], Any]
 STEP = 1e-100
 """h: far below a probability of 1e-40, of which a logarithm is taken, and far above underflow."""
 
+EPSILON = float(np.finfo(np.float64).eps)
+
 WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """The widths of the differences, which are tried from the widest: the first crosses more kinks."""
 
-AGREEMENT = 1e-5
-"""How far, relatively, a complex step may be from a difference and still be believed."""
+TRUST_WIDTHS = (*WIDTHS, 1e-7, 1e-8)
+AGREEMENT = 1e-4
+"""How far, relatively, a complex step may be from a difference and still be believed: where the
+imaginary part is lost, it is farther off than this, and a kink nearby is crossed by some widths."""
 
 
 class Derivative:
@@ -93,7 +97,9 @@ class Derivative:
         That is asked beside the point, as it may be a kink, where the two need not agree.
         """
         direction = rng.choice([-1.0, 1.0], self.x.shape)
-        nearby = self.x * rng.uniform(1, 1.001, self.x.shape) + rng.uniform(0, 1e-3, self.x.shape)
+        nearby = self.x * rng.uniform(1, 1.001, self.x.shape) + rng.uniform(
+            5e-4, 1e-3, self.x.shape
+        )
         try:
             step = complex_step(self.f, nearby, direction)
         except Exception:
@@ -102,9 +108,11 @@ class Derivative:
         scale = np.mean(np.abs(step))
         if not np.isfinite(scale):
             return False
-        for width in WIDTHS:
+        size = np.max(np.abs(self.f(nearby)), initial=0)
+        for width in TRUST_WIDTHS:
             difference = _central(self.f, nearby, direction, width)
-            if np.all(np.abs(step - difference) <= AGREEMENT * (np.abs(step) + scale) + 1e-9):
+            rounding = EPSILON * size / width
+            if np.all(np.abs(step - difference) <= AGREEMENT * (np.abs(step) + scale) + rounding):
                 return True
         return False
 
@@ -126,13 +134,13 @@ def differences(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> tuple[
     """
     best: Any = None
     least = np.inf
-    size = float(np.max(np.abs(f(x)), initial=0)) + float(np.finfo(np.float64).tiny)
+    size = float(np.max(np.abs(f(x)), initial=0))
     for width in WIDTHS:
         first, second, third = (_central(f, x, direction, width / 2**k) for k in range(3))
         coarse = (4 * second - first) / 3
         fine = (4 * third - second) / 3
         value = (16 * fine - coarse) / 15
-        rounding = 16 * float(np.finfo(np.float64).eps) * size / width
+        rounding = 16 * EPSILON * size / width
         uncertainty = 10 * float(np.max(np.abs(value - fine))) + rounding
         if best is None or uncertainty < least:
             best, least = value, uncertainty

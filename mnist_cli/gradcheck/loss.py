@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mnist_cli.gradcheck import conduct
 from mnist_cli.gradcheck.check import Check, Comparison, Diagnosis, check_gradient
 from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
-from mnist_cli.gradcheck.layer import SHAPE, TOLERANCE, numbers
+from mnist_cli.gradcheck.layer import SHAPE, TOLERANCE, is_softmax, numbers
 from mnist_cli.gradcheck.subject import Subject, UserCodeError
 from mnist_cli.nn.layers import Softmax
 from mnist_cli.nn.losses import label_rows
@@ -84,7 +84,7 @@ class _Loss:
         self.rows = np.eye(shape[-1])[self.rng.integers(shape[-1], size=shape[:-1])]
         self.x, self.t = self._accepted(inputs, labels)
         self.batch_size = len(self.x)
-        self.on_logits = x is not None or self.x is logits
+        self.on_logits = not is_softmax(self.x)
         self.scaled = subject.takes_upstream()
         self.twin = subject.copied()
 

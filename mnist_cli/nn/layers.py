@@ -99,7 +99,7 @@ def log_softmax(x: Array) -> Array:
     Returns
     -------
     array, shape (..., C), of the dtype of ``x``
-        At most 0, and finite wherever ``x`` is: −2e4 where ``softmax`` rounds to 0.
+        At most 0, and finite where ``softmax`` rounds to 0: for a distance of 2e4, say.
     """
     shifted: Array = x - x.real.max(axis=-1, keepdims=True)
     totals: Array = np.exp(shifted).sum(axis=-1, keepdims=True)

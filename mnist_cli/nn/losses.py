@@ -23,24 +23,28 @@ def label_rows(labels: Labels, like: Array) -> Array:
     Parameters
     ----------
     labels : array of integers, shape (N,), or of numbers, shape (N, C)
-        Rows are returned as they are.
     like : array, shape (N, C)
         What the labels are for; the new rows have its shape and its real dtype.
 
     Raises
     ------
     ValueError
-        If the labels fit the batch neither as indices nor as rows.
+        If the labels fit the batch neither as indices nor as rows, or an index is no class.
     """
-    if labels.shape == like.shape:
-        return labels
-    if labels.shape != like.shape[:-1] or labels.dtype.kind not in "iu":
+    dtype = like.real.dtype
+    if like.ndim == 2 and labels.shape == like.shape:
+        # Complex labels are being differentiated; any others take the type of the batch.
+        return labels if labels.dtype.kind == "c" else labels.astype(dtype, copy=False)
+    if like.ndim != 2 or labels.shape != like.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
             f"labels of shape {labels.shape} and type {labels.dtype} fit a batch of shape "
             f"{like.shape} neither as class indices nor as rows of probabilities"
         )
-    rows = np.zeros(like.shape, dtype=like.real.dtype)
-    np.put_along_axis(rows, labels[..., None].astype(np.intp), 1, axis=-1)
+    count, classes = like.shape
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()} for {classes} classes")
+    rows = np.zeros(like.shape, dtype)
+    rows[np.arange(count), labels] = 1
     return rows
 
 
@@ -83,7 +87,11 @@ class SoftmaxCrossEntropy:
     """
 
     def forward(self, logits: Array, labels: Labels) -> Any:
-        """Return the mean loss of the batch: a number, finite wherever the logits are."""
+        """Return the mean loss of the batch: a number, finite for any logits but the very largest.
+
+        Only where two logits of a row are farther apart than the largest number of their dtype,
+        3e38 in float32, does their distance overflow.
+        """
         self.labels = label_rows(labels, logits)
         self.log_probabilities = log_softmax(logits)
         return -(self.labels * self.log_probabilities).sum() / len(logits)

@@ -71,8 +71,8 @@ class MLP:
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw the weights from N(0, 2/fan_in), and set the biases to zero.
 
-        A rectifier passes half of what it is given, and the 2 makes up for that half: the
-        activations keep their variance from layer to layer (He, Zhang, Ren and Sun 2015).
+        A rectifier passes half of what it is given, and the 2 makes up for that half: ``z`` keeps
+        its variance from layer to layer (He, Zhang, Ren and Sun 2015).
         """
         self.parameters[:] = 0
         for W in (self.W1, self.W2):

@@ -1,7 +1,7 @@
 """The optimisers: how a vector of gradients changes the vector of parameters.
 
-Weight decay is decoupled from the gradient in both, ``w ← w − η·λ·w`` (Loshchilov and Hutter
-2019), so that the same λ means the same with either.
+Weight decay is decoupled from the gradient in both: ``w ← w − η·λ·w``, before the step (after
+Loshchilov and Hutter 2019, with the learning rate η as a factor). It acts on all parameters.
 """
 
 from __future__ import annotations
