@@ -29,6 +29,12 @@ def test_every_formula_passes_and_every_wrong_answer_is_refused(
     report = check(hidden, batch_size, seed)
     assert [row.name for row in report.checks if not row.passed] == []
     assert [row.name for row in report.wrong_answers if row.passed] == []
+    names = [row.diagnosis.name for row in report.wrong_answers if row.diagnosis]
+    all_names = [
+        *("softmax-input-for-output", "softmax-diagonal-only", "softmax-twice"),
+        *("rows-leak", "batch-size-missing", "batch-size-twice"),
+    ]
+    assert names == [name for name in all_names if batch_size > 1 or name.startswith("softmax")]
     assert report.passed
     assert max(row.max_relative_error for row in report.checks) < 1e-10
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mnist_cli.data import synthetic
-from mnist_cli.data.synthetic import draw
+from mnist_cli.data.synthetic import SIZE_MEAN, draw
 
 LABELS = np.arange(2000) % 10
 
@@ -62,12 +62,14 @@ def test_ink_is_white_on_black_paper_with_grey_edges() -> None:
     assert 0.1 < grey.sum() / (drawn > 0).sum() < 0.7
 
 
-def test_the_ink_fills_a_box_of_20_pixels() -> None:
+def test_the_ink_fills_a_box_of_about_20_pixels() -> None:
     ink = images(5) > 127
     sides = np.stack([ink.any(axis=axis).sum(axis=1) for axis in (1, 2)])
     # The ink may fall short of the box at the tip of a thin stroke, and exceed it at a crossing.
-    assert np.all(abs(sides.max(axis=0) - 20) <= 3)
-    assert abs(sides.max(axis=0).mean() - 20) < 0.5
+    longer = sides.max(axis=0)
+    assert np.all((longer >= 15) & (longer <= 23))
+    assert abs(longer.mean() - 20 * np.exp(SIZE_MEAN)) < 0.5
+    assert longer.std() > 0.3
 
 
 def test_the_border_is_mostly_empty() -> None:
@@ -77,13 +79,14 @@ def test_the_border_is_mostly_empty() -> None:
     assert (drawn[:, border] > 0).mean() < 0.01
 
 
-def test_the_centre_of_mass_is_at_the_centre_as_in_mnist() -> None:
+def test_the_centre_of_mass_is_near_the_centre() -> None:
     drawn = images(7).astype(np.float64)
     mass = drawn.sum(axis=(1, 2))
     for rows_or_columns in (drawn.sum(axis=2), drawn.sum(axis=1)):
         centre = rows_or_columns @ np.arange(28) / mass
-        assert np.all(abs(centre - 14) < 2)
+        assert np.all(abs(centre - 14) < 3)
         assert abs(centre.mean() - 14) < 0.25
+        assert centre.std() > 0.3
 
 
 def test_images_show_the_digits_asked_for() -> None:
@@ -91,7 +94,7 @@ def test_images_show_the_digits_asked_for() -> None:
     means = np.stack([fitted[digit == LABELS].mean(axis=0) for digit in range(10)])
     distance = ((images(9)[:, None] - means) ** 2).sum(axis=(2, 3))
     right = distance.argmin(axis=1) == LABELS
-    assert right.mean() > 0.7
+    assert right.mean() > 0.6
     assert all(right[digit == LABELS].mean() > 0.5 for digit in range(10))
 
 

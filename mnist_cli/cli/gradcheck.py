@@ -172,9 +172,11 @@ def report(checks: Sequence[Check], wrong_answers: Sequence[Check]) -> str:
 
 
 def row(check: Check, passed: str, failed: str) -> tuple[str, ...]:
-    """Return the cells of a check."""
+    """Return the cells of a check; a wrong answer that is refused has its diagnosis there."""
     error = f"{check.max_relative_error:.0e}"
     verdict = passed if check.passed else failed
+    if failed == "refused" and check.diagnosis:
+        verdict = f"{verdict}: {check.diagnosis.name}"
     return check.name, check.formula, check.method, f"{check.elements:,}", error, verdict
 
 

@@ -115,13 +115,15 @@ TURN = 0.22  # radians
 SLANT_MEAN, SLANT = 0.15, 0.35  # tangent of the slant to the right
 ASPECT_MEAN, ASPECT = 0.1, 0.35  # natural logarithm of the stretch in x
 PEN_MEAN, PEN = 0.1, 0.45  # natural logarithm of the pen's radius in pixels
+SIZE_MEAN, SIZE = -0.04, 0.04  # natural logarithm of the inked part's side over BOX
+SHIFT = 1.0  # pixels, in x and in y, before rounding to whole ones
 PRESSURE = 0.25  # natural logarithm of the ink, of the slowest wave along the path
 DAB = 0.5  # ink where the pen touches down or lifts; a line has 1
 
 NODES = 57  # points that stand for a path: 2 pixels apart or less, so no gap shows
 CHUNK = 500  # images drawn at a time: 6 MB of profiles
 WAVES = np.cos(np.outer(range(1, 9), np.linspace(0, np.pi, NODES))) / np.c_[1:9]
-SCALARS = 5  # random numbers of an image besides its pressures and bends
+SCALARS = 8  # random numbers of an image besides its pressures and bends
 
 
 class _Styles(NamedTuple):
@@ -179,8 +181,8 @@ def _styles() -> _Styles:
 def draw(labels: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw one handwritten-looking digit for each label.
 
-    The longer side of the ink fills 20 pixels, and the centre of its mass is within a pixel or so
-    of (14, 14), as in MNIST (LeCun, Cortes and Burges 1998).
+    The longer side of the ink fills 20 pixels or a little less, and the centre of its mass is
+    within two pixels of (14, 14), where MNIST's is (LeCun, Cortes and Burges 1998).
 
     Parameters
     ----------
@@ -225,14 +227,16 @@ def _write(
     turn = TURN * scalars[:, 1]
     slant = SLANT_MEAN + SLANT * scalars[:, 2]
     aspect = np.exp(ASPECT_MEAN + ASPECT * scalars[:, 3])
-    radius = np.exp(PEN_MEAN + PEN * scalars[:, 4:])
+    radius = np.exp(PEN_MEAN + PEN * scalars[:, 4:5])
+    side = BOX * np.exp(SIZE_MEAN + SIZE * scalars[:, 5:6])
+    shift = SHIFT * scalars[:, 6:, None]
 
     cos, sin = np.cos(turn), np.sin(turn)
     affine = np.stack([cos * aspect, -cos * slant - sin, sin * aspect, cos - sin * slant], axis=1)
     xy = styles.xy[style] + bend.reshape(len(labels), 2, -1) @ styles.bends[style]
     xy = affine.reshape(-1, 2, 2) @ xy
     low, high = xy.min(axis=2, keepdims=True), xy.max(axis=2, keepdims=True)
-    scale = (BOX - 2 * radius) / (high - low).max(axis=1)
+    scale = (side - 2 * radius) / (high - low).max(axis=1)
     xy = (xy - low) * scale[:, :, None] + (radius[:, :, None] - 0.5)
 
     dots = (xy[:, :, 1:] + xy[:, :, :-1]) / 2
@@ -243,7 +247,7 @@ def _write(
     mass += DAB * styles.ends[style]
     centre = dots @ mass[:, :, None] / mass.sum(axis=1)[:, None, None]
     # By whole pixels, as MNIST was centred.
-    return dots + np.rint(SIDE / 2 - centre), mass, radius
+    return dots + np.rint(SIDE / 2 + shift - centre), mass, radius
 
 
 def _ink(
