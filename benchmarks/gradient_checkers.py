@@ -14,7 +14,6 @@ fast mode, and the usual central difference, h = 1e-5 with a relative tolerance 
 from __future__ import annotations
 
 import argparse
-import copy
 import sys
 import time
 from collections import defaultdict
@@ -29,6 +28,7 @@ import wrong_code
 
 from mnist_cli.gradcheck import Check, check_layer, check_loss
 from mnist_cli.gradcheck.check import check_gradient
+from mnist_cli.gradcheck.subject import Subject
 from mnist_cli.nn.layers import Linear, ReLU, Softmax
 from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import CLASSES, INPUTS, MLP
@@ -118,63 +118,76 @@ def planted(seed: int) -> Iterator[tuple[str, Any, str, str]]:
                 yield kind_of_subject, Planted(kind(), target, plant), check, name
 
 
-class AsTorch:
-    """A layer or a loss as a function that `torch.autograd.gradcheck` can check."""
+def gradients(worker: Subject, dout: Any) -> list[Any]:
+    """Return what backward says of the input and of every parameter."""
+    if worker.takes_upstream():
+        dx = np.asarray(worker.backward(dout))
+    else:
+        dx = np.asarray(worker.backward()) * dout
+    return [dx, *(np.asarray(worker.gradient(name)) for name in worker.parameters())]
+
+
+class AsFunction:
+    """A layer or a loss as a function of its input and its parameters, for the other checkers."""
 
     def __init__(self, subject: Any, labels: Any):
-        import torch
+        self.subject, self.labels = Subject(subject), labels
+        self.parameters = list(self.subject.parameters().values())
 
-        class Function(torch.autograd.Function):
-            @staticmethod
-            def forward(ctx: Any, x: Any) -> Any:
-                ctx.subject = copy.deepcopy(subject)
-                arguments = (x.detach().numpy().copy(), *labels)
-                return torch.as_tensor(np.asarray(ctx.subject.forward(*arguments)))
-
-            @staticmethod
-            def backward(ctx: Any, dout: Any) -> Any:
-                try:
-                    dx = ctx.subject.backward(dout.numpy().copy())
-                except TypeError:
-                    dx = ctx.subject.backward() * dout.numpy()
-                return torch.as_tensor(np.asarray(dx))
-
-        self.function: Callable[[Any], Any] = Function.apply
-
-    def passes(self, x: Any, fast: bool) -> bool:
-        """Return whether torch accepts the gradient."""
-        import torch
-
-        tensor = torch.tensor(x, dtype=torch.float64, requires_grad=True)
-        try:
-            return bool(torch.autograd.gradcheck(self.function, (tensor,), fast_mode=fast))
-        except Exception:
-            return False
+    def forward(self, x: Any, *parameters: Any) -> tuple[Any, Subject]:
+        """Return the output, and the copy that computed it."""
+        pairs = zip(self.parameters, parameters, strict=True)
+        worker = self.subject.copied({id(old): np.array(new) for old, new in pairs})
+        worker.clear()
+        return np.asarray(worker.forward(np.array(x), *self.labels)), worker
 
 
-def central_passes(subject: Any, x: Any, labels: Any) -> bool:
-    """Return whether the usual central difference accepts the gradient to the input."""
-    rng = np.random.default_rng(1)
-    worker = copy.deepcopy(subject)
-    out = np.asarray(worker.forward(x.copy(), *labels))
-    dout = rng.standard_normal(out.shape)
+def torch_passes(function: AsFunction, x: Any, fast: bool) -> bool:
+    """Return whether `torch.autograd.gradcheck` accepts the gradients."""
+    import torch
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *inputs: Any) -> Any:
+            out, ctx.worker = function.forward(*(value.detach().numpy() for value in inputs))
+            return torch.as_tensor(np.array(out))
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            return tuple(map(torch.as_tensor, gradients(ctx.worker, dout.numpy().copy())))
+
+    inputs = tuple(
+        torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        for value in (x, *function.parameters)
+    )
     try:
-        dx = np.asarray(worker.backward(dout))
-    except TypeError:
-        dx = np.asarray(worker.backward()) * dout
-    if dx.shape != x.shape:
+        return bool(torch.autograd.gradcheck(Function.apply, inputs, fast_mode=fast))
+    except Exception:
         return False
+
+
+def central_passes(function: AsFunction, x: Any) -> bool:
+    """Return whether the usual central difference accepts the gradients."""
+    rng = np.random.default_rng(1)
+    inputs = [np.array(value, np.float64) for value in (x, *function.parameters)]
+    out, worker = function.forward(*inputs)
+    dout = rng.standard_normal(out.shape)
+    computed = gradients(worker, dout.copy())
     h = 1e-5
-    for index in np.ndindex(x.shape):
-        sides = []
-        for sign in (1, -1):
-            moved = x.copy()
-            moved[index] += sign * h
-            sides.append((dout * np.asarray(copy.deepcopy(subject).forward(moved, *labels))).sum())
-        numeric = (sides[0] - sides[1]) / (2 * h)
-        scale = max(abs(numeric), abs(dx[index]), 1e-8)
-        if not abs(numeric - dx[index]) <= 1e-5 * scale:
+    for value, gradient in zip(inputs, computed, strict=True):
+        if gradient.shape != value.shape:
             return False
+        for index in np.ndindex(value.shape):
+            kept = value[index]
+            sides = []
+            for sign in (1, -1):
+                value[index] = kept + sign * h
+                sides.append((dout * function.forward(*inputs)[0]).sum())
+            value[index] = kept
+            numeric = (sides[0] - sides[1]) / (2 * h)
+            scale = max(abs(numeric), abs(gradient[index]), 1e-8)
+            if not abs(numeric - gradient[index]) <= 1e-5 * scale:
+                return False
     return True
 
 
@@ -240,11 +253,11 @@ def measure_caught(seeds: int, compared: int) -> None:
             if seed >= compared:
                 continue
             x, labels = inputs_of(subject, kind, rng)
-            as_torch = AsTorch(subject, labels)
+            function = AsFunction(subject, labels)
             tally.caught[label, "compared"] += 1
-            tally.caught[label, "torch"] += not as_torch.passes(x, fast=False)
-            tally.caught[label, "torch fast"] += not as_torch.passes(x, fast=True)
-            tally.caught[label, "central"] += not central_passes(subject, x, labels)
+            tally.caught[label, "torch"] += not torch_passes(function, x, fast=False)
+            tally.caught[label, "torch fast"] += not torch_passes(function, x, fast=True)
+            tally.caught[label, "central"] += not central_passes(function, x)
     print(f"{'mistake':28}{'cases':>7}" + "".join(f"{name:>12}" for name in checkers) + "  named")
     sums: dict[str, int] = defaultdict(int)
     for label, total in sorted(tally.total.items()):
@@ -375,11 +388,11 @@ def measure_false_alarms(seeds: int, compared: int) -> None:
                 )
                 if subject is linear:
                     small = at[:5]
-                as_torch = AsTorch(subject, few)
+                function = AsFunction(subject, few)
                 compared_total += 1
-                others["torch"] += not as_torch.passes(small, fast=False)
-                others["torch fast"] += not as_torch.passes(small, fast=True)
-                others["central"] += not central_passes(subject, small, few)
+                others["torch"] += not torch_passes(function, small, fast=False)
+                others["torch fast"] += not torch_passes(function, small, fast=True)
+                others["central"] += not central_passes(function, small)
         network, f = network_gradient(seed, hidden, len(x))
         row = check_gradient("", "", network.gradients, f, network.parameters, TOLERANCE, rng)
         total += 1
