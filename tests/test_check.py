@@ -6,14 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_cli.gradcheck.check import (
-    DIRECTIONS,
-    EACH_ELEMENT,
-    check_gradient,
-    compare,
-    relative_errors,
-)
+from mnist_cli.gradcheck.check import compare, relative_errors
 from mnist_cli.gradcheck.diagnosis import diagnose
+from mnist_cli.gradcheck.gradient import DIRECTIONS, EACH_ELEMENT, check_gradient
 
 TOLERANCE = 1e-10
 

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.gradcheck import conduct
-from mnist_cli.gradcheck.check import Check, Comparison, Diagnosis, check_gradient
+from mnist_cli.gradcheck.check import Check, Comparison, Diagnosis
 from mnist_cli.gradcheck.derivative import Derivative
 from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
+from mnist_cli.gradcheck.gradient import check_gradient
+from mnist_cli.gradcheck.mistakes import is_softmax, softmax_suspects
 from mnist_cli.gradcheck.subject import Subject, UserCodeError
-from mnist_cli.nn.layers import Softmax
 
 SHAPE = (5, 10)
 TOLERANCE = 1e-10
@@ -354,81 +355,3 @@ def numbers(value: Any, method: str) -> NDArray[Any]:
             "return the result."
         )
     return array
-
-
-def is_softmax(out: NDArray[Any]) -> bool:
-    """Return whether the rows are probabilities."""
-    return bool(
-        out.ndim > 1 and out.shape[-1] > 1 and np.all(out >= 0) and np.allclose(out.sum(axis=-1), 1)
-    )
-
-
-def softmax_suspects(x: NDArray[Any], s: NDArray[Any], dout: NDArray[Any]) -> Iterator[Suspect]:
-    """Yield what is said to be the gradient of the softmax ``s`` of ``x``, and is not."""
-
-    def product(values: NDArray[Any], upstream: NDArray[Any]) -> NDArray[Any]:
-        layer = Softmax()
-        layer.s = values
-        return layer.backward(upstream)
-
-    yield Suspect(
-        "softmax-diagonal-only",
-        "It is dout·s·(1 − s), the diagonal of the softmax's Jacobian alone: raising one input "
-        "lowers all the other outputs, by −s_i·s_j; s·(dout − Σ dout·s) has both.",
-        dout * s * (1 - s),
-    )
-    for wrong in (dout * s * (1 - x), dout * x * (1 - x), dout * x * (1 - s), product(x, dout)):
-        yield Suspect(
-            "softmax-input-for-output",
-            "The formula of the softmax's derivative has been given the input: its s is the "
-            "output, so keep that in forward; s·(dout − Σ dout·s) is right.",
-            wrong,
-        )
-    softmax = Softmax()
-    of_dout = softmax.forward(dout)
-    for wrong in (of_dout, of_dout * (1 - of_dout), dout * of_dout * (1 - of_dout)):
-        yield Suspect(
-            "softmax-of-dout",
-            "The softmax has been taken of dout, the gradient from above: it is the output of "
-            "forward that belongs there.",
-            wrong,
-        )
-    yield Suspect(
-        "softmax-of-dout",
-        "The softmax has been taken of dout, the gradient from above: it is the output of "
-        "forward that belongs there.",
-        product(of_dout, dout),
-    )
-    yield Suspect(
-        "softmax-twice",
-        "The softmax has been differentiated twice: its Jacobian is multiplied in twice.",
-        product(s, product(s, dout)),
-    )
-    again = softmax.forward(s)
-    yield Suspect(
-        "softmax-twice",
-        "The softmax has been taken of its own output: in backward, s is there already.",
-        product(again, dout),
-    )
-    yield Suspect(
-        "softmax-not-differentiated",
-        "dout is passed on as it came: the softmax has not been differentiated at all.",
-        dout,
-    )
-    jacobian = s[..., :, None] * np.eye(s.shape[-1]) - s[..., :, None] * s[..., None, :]
-    yield Suspect(
-        "jacobian-returned",
-        "it is the whole Jacobian of every row; multiply by dout and sum over the outputs, or "
-        "take s·(dout − Σ dout·s), which needs none.",
-        jacobian,
-    )
-    yield Suspect(
-        "jacobian-returned",
-        "it is the whole Jacobian of every row, times dout, and not yet summed over the outputs.",
-        jacobian * dout[..., None],
-    )
-    yield Suspect(
-        "jacobian-returned",
-        "it is the whole Jacobian of every row, times dout, and not yet summed over the outputs.",
-        jacobian * dout[..., None, :],
-    )

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.gradcheck import conduct
-from mnist_cli.gradcheck.check import Check, Comparison, Diagnosis, check_gradient
+from mnist_cli.gradcheck.check import Check, Comparison, Diagnosis
 from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
-from mnist_cli.gradcheck.layer import SHAPE, TOLERANCE, is_softmax, numbers
+from mnist_cli.gradcheck.gradient import check_gradient
+from mnist_cli.gradcheck.layer import SHAPE, TOLERANCE, numbers
+from mnist_cli.gradcheck.mistakes import cross_entropy_suspects, is_softmax
 from mnist_cli.gradcheck.subject import Subject, UserCodeError
 from mnist_cli.nn.layers import Softmax
-from mnist_cli.nn.losses import label_rows
 
 UPSTREAM = -2.5
 """The gradient from above that a loss is asked with: neither 1 nor positive."""
@@ -184,6 +185,9 @@ class _Loss:
 
         return conduct.check_large_inputs(x, self._run, backward, alone)
 
+    def _suspects(self, upstream: float) -> Iterator[Suspect]:
+        return cross_entropy_suspects(self.x, self.t, float(self.value), upstream)
+
     def _ignores_dout(self) -> bool:
         if not self.scaled:
             return False
@@ -211,80 +215,6 @@ class _Loss:
             return Diagnosis(more.name, f"{more.explanation} And besides: {ignored.explanation}")
         scale = UPSTREAM if self.scaled else 1.0
         return diagnose(comparison, self.batch_size, self._suspects(scale))
-
-    def _suspects(self, scale: float) -> Iterator[Suspect]:
-        """Yield the mistakes that the gradient of a cross-entropy may have, N times as large.
-
-        A factor, as the batch size, is found out by `diagnose`.
-        """
-        x, n = self.x, self.batch_size
-        if x.ndim != 2:
-            return
-        t = label_rows(self.t, x)
-        unit = scale / n
-        softmax = Softmax()
-        s = softmax.forward(x)
-        if not self._is_cross_entropy(s, t):
-            if self._is_cross_entropy(x, t):
-                yield Suspect(
-                    "softmax-twice",
-                    "It is p − t, the gradient to the logits, with the softmax already "
-                    "differentiated; this loss is of probabilities, whose gradient is −t/(p·N), "
-                    "and before a softmax node p − t differentiates the softmax twice.",
-                    (x - t) * unit,
-                )
-            return
-        yield Suspect(
-            "softmax-twice",
-            "The softmax has been differentiated twice: (p − t)/N is the gradient to the logits "
-            "already, and has been multiplied by the softmax's Jacobian once more.",
-            softmax.backward(s - t) * unit,
-        )
-        yield Suspect(
-            "softmax-not-differentiated",
-            "It is −t/(p·N), the gradient to the probabilities: the softmax has not been "
-            "differentiated; to the logits it is (p − t)/N.",
-            -t / s * unit,
-        )
-        yield Suspect(
-            "softmax-diagonal-only",
-            "The softmax has been differentiated by the diagonal of its Jacobian alone, s·(1 − s); "
-            "the other entries, −s_i·s_j, are missing.",
-            -t * (1 - s) * unit,
-        )
-        yield Suspect(
-            "softmax-diagonal-only",
-            "(p − t) has been multiplied by the diagonal of the softmax's Jacobian, s·(1 − s): the "
-            "softmax is in p − t already, and its Jacobian has more than a diagonal.",
-            (s - t) * s * (1 - s) * unit,
-        )
-        yield Suspect(
-            "softmax-input-for-output",
-            "The derivative of the softmax has been taken as value·(1 − input): its s is the "
-            "output in both places.",
-            -t * (1 - x) * unit,
-        )
-        with np.errstate(all="ignore"):
-            exponentials = np.exp(x - x.max())
-            whole = exponentials / exponentials.sum()
-            columns = exponentials / exponentials.sum(axis=0)
-        for wrong, axis in ((whole, "the whole batch"), (columns, "the columns, axis=0")):
-            yield Suspect(
-                "rows-leak",
-                f"The softmax in the gradient is taken over {axis}: each row is a distribution of "
-                "its own, so use axis=-1 and keepdims=True.",
-                (wrong - t) * unit,
-            )
-        yield Suspect(
-            "labels-missing", "The labels have not been subtracted: it is p, not p − t.", s * unit
-        )
-
-    def _is_cross_entropy(self, p: NDArray[Any], t: NDArray[Any]) -> bool:
-        """Return whether the loss is the cross-entropy of ``p``, as a mean or as a sum."""
-        with np.errstate(all="ignore"):
-            total = -(t * np.log(p)).sum()
-        close = [np.isclose(self.value, total / n, rtol=1e-6) for n in (1, self.batch_size)]
-        return bool(any(close))
 
 
 def numbers_or_complex(value: Any) -> NDArray[Any]:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.gradcheck.check import Check, check_gradient, compare
+from mnist_cli.gradcheck.check import Check, compare
 from mnist_cli.gradcheck.derivative import Derivative
 from mnist_cli.gradcheck.diagnosis import diagnose
+from mnist_cli.gradcheck.gradient import check_gradient
 from mnist_cli.gradcheck.layer import check_layer
 from mnist_cli.gradcheck.loss import UPSTREAM, check_loss
 from mnist_cli.gradcheck.wrong_answers import WRONG_ANSWERS, WrongAnswer

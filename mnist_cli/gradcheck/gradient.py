@@ -1,0 +1,212 @@
+"""The check of one gradient: entry by entry, or in random directions where it is large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cli.gradcheck.check import (
+    Check,
+    Comparison,
+    Diagnose,
+    compare,
+    failed,
+    relative_errors,
+)
+from mnist_cli.gradcheck.derivative import Derivative, Function
+
+EACH_ELEMENT = 2000
+"""Up to this many elements, each one is checked by itself; beyond, random directions are."""
+DIRECTIONS = 16
+EACH_WRONG_ELEMENT = 20_000
+"""Up to this many, each one is checked by itself once a random direction has shown a mistake."""
+SAMPLE = 200
+"""How many elements of a still larger gradient are looked at to find out what is wrong."""
+NEAR = 20
+"""How many more of its row, and how many of its column."""
+ROUNDING = 16 * float(np.finfo(np.float64).eps)
+"""What rounding alone may do to a gradient, in relation to the gradient from above."""
+ASIDE = 1e-9
+"""How far from a point its two sides are looked at, to see whether there is a kink."""
+KINK = 1e-3
+"""The derivatives on the two sides of a kink differ by more than this, relatively."""
+
+
+def check_gradient(
+    name: str,
+    formula: str,
+    computed: Any,
+    f: Function,
+    x: NDArray[Any],
+    tolerance: float,
+    rng: np.random.Generator,
+    *,
+    upstream: float = 1.0,
+    diagnose: Diagnose | None = None,
+) -> Check:
+    """Check that ``computed`` is the gradient of the number ``f(x)``.
+
+    Up to `EACH_ELEMENT` elements, every entry is compared. Beyond that, `DIRECTIONS` random
+    directions ``d`` of entries 1 and −1 are: one evaluation gives ``f′(x)·d``, which every entry
+    of the gradient has an equal part in, and which must be ``Σ computed ⊙ d``. The difference
+    counts in relation to the mean entry, so that the relative error is the one which a single
+    entry would have to have.
+
+    Where ``f`` has a kink, as a rectifier at 0, any number between the derivatives on its two
+    sides is right; that is seen entry by entry, and so up to `EACH_WRONG_ELEMENT` elements.
+
+    Parameters
+    ----------
+    name, formula : str
+    computed : array, in the shape of ``x``
+    f : callable
+        Returns a number; it should take a complex array.
+    x : array of float64
+    tolerance : float
+        The largest relative error that passes; where ``f`` could only be differentiated by
+        differences, their uncertainty takes its place if it is larger.
+    rng : Generator
+        Draws the directions.
+    upstream : float
+        The size of the gradients from above, which rounding is in relation to.
+    diagnose : callable, optional
+        Finds out what is wrong.
+    """
+    computed = np.asarray(computed)
+    right = Derivative(f, x, rng)
+    if computed.shape == x.shape and x.size > EACH_ELEMENT:
+        check = _check_directions(
+            name, formula, computed, right, tolerance, rng, upstream=upstream, diagnose=diagnose
+        )
+        if check.passed or x.size > EACH_WRONG_ELEMENT:
+            return check
+    if x.size > EACH_WRONG_ELEMENT:
+        exact = np.full(x.shape, np.nan)
+        exact.flat[:SAMPLE] = [_entry(right, index) for index in range(SAMPLE)]
+    else:
+        exact = right.gradient()
+    tolerance, method = _within_reach(right, float(np.nanmean(np.abs(exact))), tolerance)
+    least = ROUNDING * upstream / tolerance
+    check = compare(name, formula, computed, exact, tolerance, method=method, least=least)
+    if check.passed:
+        return check
+    if computed.shape == exact.shape:
+        errors = relative_errors(computed, exact, least)
+        exact = _accept_kinks(right, computed, exact, errors > tolerance)
+    return compare(
+        name,
+        formula,
+        computed,
+        exact,
+        tolerance,
+        method=method,
+        least=least,
+        diagnose=diagnose,
+    )
+
+
+def _check_directions(
+    name: str,
+    formula: str,
+    computed: NDArray[Any],
+    right: Derivative,
+    tolerance: float,
+    rng: np.random.Generator,
+    *,
+    upstream: float,
+    diagnose: Diagnose | None,
+) -> Check:
+    """Check a large gradient in random directions; see `check_gradient`."""
+    shape = right.x.shape
+    along, claimed = np.zeros(DIRECTIONS), np.zeros(DIRECTIONS)
+    for k in range(DIRECTIONS):
+        direction = rng.choice([-1.0, 1.0], shape)
+        along[k], claimed[k] = right.along(direction), (computed * direction).sum()
+    mean = float(np.mean(np.abs(computed)))
+    # A gradient that is far too small is no measure of itself; by chance, signs make √size of it.
+    mean = max(mean, float(np.mean(np.abs(along))) / float(np.sqrt(computed.size)) / 10)
+    tolerance, method = _within_reach(right, mean, tolerance)
+    method = f"{method}, {DIRECTIONS} directions"
+    scale = max(mean, ROUNDING * upstream / tolerance)
+    error = float(np.abs(claimed - along).max()) / scale if np.isfinite(mean) else float("inf")
+    if error <= tolerance:
+        return Check(name, formula, method, computed.size, error, True)
+    known = _find_wrong(computed, right, tolerance * scale, rng)
+    exact = np.full(shape, np.nan)
+    exact.flat[known] = [_entry(right, int(index)) for index in known]
+    wrong = np.zeros(shape, bool)
+    errors = relative_errors(computed.ravel()[known], exact.ravel()[known], scale)
+    wrong.flat[known] = errors > tolerance
+    comparison = Comparison(computed, exact, wrong)
+    return failed(name, formula, method, error, comparison, diagnose)
+
+
+def _find_wrong(
+    computed: NDArray[Any], right: Derivative, least: float, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Return flat indices of a large gradient to look at: a sample, a wrong one, and some near it.
+
+    A direction that is zero outside a set of entries tells whether the set has a wrong entry; so
+    halving the set, over and over, finds one among 100,000 in 17 steps. Others of its row and of
+    its column show whether it is alone.
+    """
+    sample = rng.choice(computed.size, SAMPLE, replace=False)
+    finite = np.isfinite(computed)
+    if not finite.all():
+        return np.unique(np.append(sample, np.flatnonzero(~finite)[:SAMPLE]))
+    signs = rng.choice([-1.0, 1.0], computed.shape)
+    flat = np.arange(computed.size).reshape(computed.shape)
+    low, high = 0, computed.size
+    while high - low > 1:
+        middle = (low + high) // 2
+        direction = np.where((low <= flat) & (flat < middle), signs, 0)
+        difference = float((computed * direction).sum()) - float(right.along(direction))
+        if abs(difference) > least / 2:
+            high = middle
+        else:
+            low = middle
+    near = [sample, np.array([low])]
+    for axis in range(computed.ndim):
+        lines = np.moveaxis(flat, axis, -1).reshape(-1, computed.shape[axis])
+        line = lines[(lines == low).any(axis=1)][0]
+        near.append(rng.permutation(line)[:NEAR])
+    return np.unique(np.concatenate(near))
+
+
+def _entry(right: Derivative, index: int) -> float:
+    direction = np.zeros(right.x.shape)
+    direction.flat[index] = 1
+    return float(right.along(direction))
+
+
+def _within_reach(right: Derivative, mean: float, tolerance: float) -> tuple[float, str]:
+    """Return the tolerance that the method can bear out, and the method with its accuracy."""
+    if right.is_complex:
+        return tolerance, right.method
+    accuracy = max(right.uncertainty / (mean or 1.0), 1e-12)
+    return max(tolerance, accuracy), f"{right.method}, to {accuracy:.0e}"
+
+
+def _accept_kinks(
+    right: Derivative,
+    computed: NDArray[Any],
+    exact: NDArray[np.float64],
+    wrong: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return ``exact`` with what the code says where that is right at a kink."""
+    accepted = exact.copy()
+    for index in np.argwhere(wrong):
+        position = tuple(index)
+        direction = np.zeros(right.x.shape)
+        direction[position] = 1
+        aside = ASIDE * max(1.0, abs(float(right.x[position])))
+        sides = [right.beside(direction, side * aside) for side in (-1, 1)]
+        gap = max(sides) - min(sides)
+        # A difference to one side alone is less exact than one to both.
+        slack = gap * (1e-6 if right.is_complex else 1e-3)
+        between = min(sides) - slack <= computed[position] <= max(sides) + slack
+        if gap > KINK * max(map(abs, sides)) and between:
+            accepted[position] = computed[position]
+    return accepted
