@@ -43,7 +43,6 @@ def test_a_mistake_is_found_and_named_and_no_other_mistake_is(
 
 
 ALSO = {  # what is wrong with these in a second place, as a consequence
-    "IntegerReLU": ["unknown"],
     "TanhNaN": ["overflow", "stale-state"],
     "LossNotDifferentiated": ["overflow"],
 }

@@ -51,7 +51,7 @@ class Raises(Scale):
 
 class ReturnsNothing(Scale):
     def backward(self, dout):
-        self.dx = dout
+        self.result = dout
 
 class LossPerExample:
     def forward(self, x, t):
@@ -77,6 +77,14 @@ def test_a_class_a_function_or_an_object_is_checked(name: str, cli: Cli, file: P
     result = cli("gradcheck", f"{file}:{name}")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "All 5 checks passed within 1e-10."
+
+
+def test_what_the_code_prints_is_no_part_of_the_report(cli: Cli) -> None:
+    result = cli("gradcheck", f"{wrong_code.__file__}:KeptDense", "--json")
+    assert [row["name"] for row in json.loads(result.stdout)["checks"][:3]] == [
+        *("to x", "to weights", "to biases"),
+    ]
+    assert "forward" in result.stderr
 
 
 def test_other_names_are_given_by_options(cli: Cli, file: Path) -> None:

@@ -196,6 +196,43 @@ class Absolute:
         return dout * np.sign(self.x)
 
 
+class KeptDense:
+    """Other names, and a backward that leaves the gradient as an attribute."""
+
+    def __init__(self):
+        rng = np.random.default_rng(3)
+        self.weights, self.biases = rng.standard_normal((8, 3)), np.zeros((1, 3))
+        self.dweights, self.dbiases = None, None
+
+    def forward(self, inputs):
+        print("forward")
+        self.inputs = inputs
+        return np.dot(inputs, self.weights) + self.biases
+
+    def backward(self, dvalues):
+        self.dweights = np.dot(self.inputs.T, dvalues)
+        self.dbiases = np.sum(dvalues, axis=0, keepdims=True)
+        self.dinputs = np.dot(dvalues, self.weights.T)
+
+
+class LoopSoftmax:
+    """The product with the Jacobian, an example at a time, in an array of float64."""
+
+    def forward(self, x):
+        self.out = np.zeros(x.shape)
+        for n, row in enumerate(x):
+            e = np.exp(row - max(row))
+            self.out[n] = e / e.sum()
+        return self.out
+
+    def backward(self, dout):
+        dx = np.empty_like(dout)
+        for n, (s, d) in enumerate(zip(self.out, dout, strict=True)):
+            s = s.reshape(-1, 1)
+            dx[n] = (np.diagflat(s) - s @ s.T) @ d
+        return dx
+
+
 class SoftmaxLoss:
     """On logits, with class indices."""
 
@@ -265,6 +302,8 @@ RIGHT = [
     Exp,
     Softplus,
     Absolute,
+    KeptDense,
+    LoopSoftmax,
     SoftmaxLoss,
     CrossEntropy,
     SquaredError,
@@ -581,6 +620,33 @@ class LossWholeBatch(SoftmaxLoss):
     def backward(self, dout=1.0):
         e = np.exp(self.x - self.x.max())
         return dout * (e / e.sum() - self.onehot()) / len(self.p)
+
+
+@case("to x", "rows-leak")
+class LossOfWholeBatch:
+    """The softmax of a vector, given a batch."""
+
+    def forward(self, x, t):
+        self.t = t
+        e = np.exp(x - np.max(x))
+        self.y = e / np.sum(e)
+        return -np.sum(t * np.log(self.y + 1e-7))
+
+    def backward(self, dout=1):
+        return dout * (self.y - self.t) / len(self.t)
+
+
+@case("to x", "epsilon-in-logarithm")
+class LossWithEpsilon(SoftmaxLoss):
+    def forward(self, x, t):
+        super().forward(x, t)
+        return -np.log(self.p[np.arange(len(t)), t] + 1e-7).mean()
+
+
+@case("to x", "dout-ignored")
+class LossWithEpsilonIgnoring(LossWithEpsilon):
+    def backward(self, dout=1):
+        return (self.p - self.onehot()) / len(self.p)
 
 
 @case("arguments kept", "dout-changed-in-place")

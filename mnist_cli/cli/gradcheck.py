@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -116,15 +118,17 @@ def gradcheck(
     else:
         from mnist_cli.gradcheck.user_file import check_user_code
 
-        checks = check_user_code(
-            target,
-            shape=shape,
-            labels=labels,
-            seed=seed,
-            tolerance=tolerance,
-            forward=forward_method,
-            backward=backward_method,
-        )
+        # What that code prints is no part of the report.
+        with contextlib.redirect_stdout(sys.stderr):
+            checks = check_user_code(
+                target,
+                shape=shape,
+                labels=labels,
+                seed=seed,
+                tolerance=tolerance,
+                forward=forward_method,
+                backward=backward_method,
+            )
     failure = what_failed(checks, wrong_answers)
     if json:
         document = {

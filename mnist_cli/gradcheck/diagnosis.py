@@ -68,6 +68,12 @@ def diagnose(
     if _alike(computed, exact, known):
         # Every hypothesis of a wrong formula is off by more than this.
         return _of_pattern(comparison, known) or otherwise or unknown()
+    if computed.dtype.kind in "iub":
+        return Diagnosis(
+            "precision-lost",
+            "The gradient is made of integers, where float64 went in: what follows the point is "
+            "lost.",
+        )
     suspects = list(suspects)
     for suspect in suspects:
         if _alike(computed, suspect.gradient, known):

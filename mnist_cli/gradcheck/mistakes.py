@@ -134,6 +134,13 @@ def cross_entropy_suspects(
             )
         return
     yield Suspect(
+        "epsilon-in-logarithm",
+        "It is the gradient of −log p, and forward computes the logarithm of something else, as of "
+        "p + ε or of a clipped p: take the logarithm as x − max − log Σ exp(x − max), which needs "
+        "no ε; or, if it is meant, widen --tolerance.",
+        (s - t) * unit,
+    )
+    yield Suspect(
         "softmax-twice",
         "The softmax has been differentiated twice: (p − t)/N is the gradient to the logits "
         "already, and has been multiplied by the softmax's Jacobian once more.",

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from mnist_cli.errors import MnistCliError
 
 OWN_FOLDER = str(Path(__file__).parent)
+KEPT_GRADIENTS = ("dinputs", "dx")
+PARAMETERS = {"W": "dW", "b": "db", "weights": "dweights", "biases": "dbiases"}
 CLEARING = ("zero_gradients", "zero_grad", "zero_grads", "clear_gradients", "clear_grads")
 
 
@@ -32,7 +34,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return function(*arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserCodeError(tell(error)) from error
 
 
@@ -94,9 +96,10 @@ class Subject:
 
     def input_shape(self, default: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of an input: that of a ``W`` with as many rows, or the default."""
-        W = self.parameters().get("W", getattr(self.thing, "W", None))
-        if isinstance(W, np.ndarray) and W.ndim == 2:
-            return (*default[:-1], W.shape[0])
+        for name in ("W", "weights"):
+            W = self.parameters().get(name, getattr(self.thing, name, None))
+            if isinstance(W, np.ndarray) and W.ndim == 2:
+                return (*default[:-1], W.shape[0])
         return default
 
     def forward(self, *arguments: Any) -> Any:
@@ -106,6 +109,10 @@ class Subject:
     def backward(self, *arguments: Any) -> Any:
         """Call the backward method; of several results, the first is the gradient to the input."""
         result = call(getattr(self.thing, self.names[1]), *arguments)
+        if result is None:
+            # Some code leaves the gradient as an attribute.
+            kept = (getattr(self.thing, name, None) for name in KEPT_GRADIENTS)
+            result = next((array for array in kept if array is not None), None)
         return result[0] if isinstance(result, tuple | list) and len(result) else result
 
     def takes_upstream(self) -> bool:
@@ -140,9 +147,9 @@ class Subject:
             }
         else:
             pairs = {
-                name: (getattr(self.thing, name), getattr(self.thing, f"d{name}", None))
-                for name in ("W", "b")
-                if hasattr(self.thing, f"d{name}")
+                name: (getattr(self.thing, name), getattr(self.thing, gradient, None))
+                for name, gradient in PARAMETERS.items()
+                if hasattr(self.thing, name) and hasattr(self.thing, gradient)
             }
         return {
             name: (value, gradient)
