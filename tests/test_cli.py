@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -350,3 +352,72 @@ def test_ctrl_c_is_status_130_without_a_traceback(
     result = cli("train", "--data-dir", small_dir)
     assert result.exit_code == 130
     assert "Traceback" not in result.stderr
+
+
+def in_a_shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash, in which mnist-cli is the program of this environment."""
+    program = f'mnist-cli() {{ {sys.executable} -m mnist_cli "$@"; }}; set -o pipefail\n'
+    return subprocess.run(
+        ["bash", "-c", program + line],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs bash")
+class TestInAShell:
+    def test_a_closed_pipe_ends_quietly(self, tmp_path: Path) -> None:
+        result = in_a_shell("mnist-cli gradcheck --hidden 4 | true", tmp_path)
+        assert result.stderr == ""
+        assert result.returncode in (0, 141)  # 0 if it was done before the reader was gone
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+    def test_a_full_disk_is_one_sentence(self, tmp_path: Path) -> None:
+        result = in_a_shell("mnist-cli gradcheck --hidden 4 > /dev/full", tmp_path)
+        assert result.returncode == 2
+        assert result.stderr == "Error: The output cannot be written: No space left on device.\n"
+
+    def test_an_encoding_without_our_symbols_is_no_obstacle(self, tmp_path: Path) -> None:
+        result = in_a_shell("mnist-cli gradcheck --hidden 4", tmp_path, PYTHONIOENCODING="latin1")
+        assert result.returncode == 0, result.stderr
+
+    def test_ctrl_c_ends_training_with_its_status_and_no_model(
+        self, small_dir: Path, tmp_path: Path
+    ) -> None:
+        line = (
+            f"mnist-cli train --data-dir {small_dir} --epochs 100000 & sleep 2;"
+            " kill -INT $(pgrep -P $!); wait $!"
+        )
+        result = in_a_shell(f"set -m; {line}", tmp_path)
+        assert result.returncode == 130
+        assert "\nError: Interrupted.\n" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_bar_is_drawn_on_a_terminal_and_nowhere_else(
+        self, small_dir: Path, tmp_path: Path
+    ) -> None:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        command = [sys.executable, "-m", "mnist_cli", "train", "--data-dir", str(small_dir)]
+        command += ["--hidden", "64", "--epochs", "300"]
+        terminal, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=end) as run:
+            os.close(end)
+            shown = b""
+            with contextlib.suppress(OSError):  # the terminal is gone when the program is
+                while piece := os.read(terminal, 4096):
+                    shown += piece
+        os.close(terminal)
+        assert run.returncode == 0
+        assert b"training:" in shown
+        assert b"epoch 300/300" in shown
+        quiet = subprocess.run([*command[:-1], "2"], cwd=tmp_path, capture_output=True, check=True)
+        assert b"training:" not in quiet.stderr
