@@ -13,7 +13,7 @@ from mnist_cli.gradcheck.check import Check, Comparison, Diagnosis
 from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
 from mnist_cli.gradcheck.gradient import check_gradient
 from mnist_cli.gradcheck.layer import SHAPE, TOLERANCE, numbers
-from mnist_cli.gradcheck.mistakes import cross_entropy_suspects, is_softmax
+from mnist_cli.gradcheck.mistakes import are_probabilities, cross_entropy_suspects
 from mnist_cli.gradcheck.subject import Subject, UserCodeError
 from mnist_cli.nn.layers import Softmax
 
@@ -85,7 +85,7 @@ class _Loss:
         self.rows = np.eye(shape[-1])[self.rng.integers(shape[-1], size=shape[:-1])]
         self.x, self.t = self._accepted(inputs, labels)
         self.batch_size = len(self.x)
-        self.on_logits = not is_softmax(self.x)
+        self.on_logits = not are_probabilities(self.x)
         self.scaled = subject.takes_upstream()
         self.twin = subject.copied()
 

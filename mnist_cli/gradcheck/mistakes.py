@@ -16,11 +16,14 @@ from mnist_cli.nn.layers import Softmax
 from mnist_cli.nn.losses import label_rows
 
 
+def are_probabilities(rows: NDArray[Any]) -> bool:
+    """Return whether the numbers of each row are at least 0, and sum to one."""
+    return bool(rows.ndim > 1 and np.all(rows >= 0) and np.allclose(rows.sum(axis=-1), 1))
+
+
 def is_softmax(out: NDArray[Any]) -> bool:
-    """Return whether the rows are probabilities."""
-    return bool(
-        out.ndim > 1 and out.shape[-1] > 1 and np.all(out >= 0) and np.allclose(out.sum(axis=-1), 1)
-    )
+    """Return whether an output is that of a softmax, over more than one class."""
+    return are_probabilities(out) and out.shape[-1] > 1
 
 
 def softmax_suspects(x: NDArray[Any], s: NDArray[Any], dout: NDArray[Any]) -> Iterator[Suspect]:
