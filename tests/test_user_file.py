@@ -61,7 +61,7 @@ class LossPerExample:
 
 class Unseeded(Scale):
     def forward(self, x):
-        return x * np.random.random(x.shape)
+        return x * np.random.default_rng().random(x.shape)
 """
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 N, K, C = 5, 10, 10
@@ -233,6 +235,142 @@ class LoopSoftmax:
         return dx
 
 
+class LateDense:
+    """Gradients that are not there before the first backward."""
+
+    def __init__(self):
+        self.W, self.b = np.random.default_rng(3).standard_normal((6, 4)), np.zeros((1, 4))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0, keepdims=True)
+        return dout @ self.W.T
+
+
+class OtherKeysDense(LateDense):
+    """Gradients under keys of their own, and a running mean that has none."""
+
+    def __init__(self):
+        super().__init__()
+        self.params = {"W": self.W, "b": self.b, "mean": np.zeros(6)}
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads = {"dW": self.dW, "db": self.db}
+        return dx
+
+
+class ViewDense:
+    """A weight matrix that is a view, made anew each time it is asked for."""
+
+    def __init__(self):
+        self.theta = np.random.default_rng(3).standard_normal(24)
+
+    @property
+    def W(self):
+        return self.theta.reshape(6, 4)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class TiedDense:
+    """One array under two names."""
+
+    def __init__(self):
+        self.W = np.random.default_rng(3).standard_normal((6, 4))
+        self.transposed = self.W.T
+
+    def forward(self, x):
+        self.x, self.h = x, x @ self.W
+        return self.h @ self.transposed
+
+    def backward(self, dout):
+        dh = dout @ self.W
+        self.dW = self.x.T @ dh + dout.T @ self.h
+        return dh @ self.W.T
+
+
+class OutInDense:
+    """W of the shape (outputs, inputs)."""
+
+    def __init__(self):
+        self.W = np.random.default_rng(3).standard_normal((4, 6))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W.T
+
+    def backward(self, dout):
+        self.dW = dout.T @ self.x
+        return dout @ self.W
+
+
+class Logarithm:
+    """For positive numbers only."""
+
+    def forward(self, x):
+        self.x = x
+        with np.errstate(all="ignore"):
+            return np.log(x)
+
+    def backward(self, dout):
+        return dout / self.x
+
+
+class GlobalDropout:
+    """Random, from NumPy's global generator."""
+
+    def forward(self, x):
+        self.mask = np.random.rand(*x.shape) < 0.5
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class ClippedCrossEntropy:
+    """On probabilities, and finite for anything, as it clips."""
+
+    def forward(self, p, t):
+        self.p, self.t = np.clip(p, 1e-7, 1 - 1e-7), t
+        return -np.log(self.p[np.arange(len(t)), t]).mean()
+
+    def backward(self):
+        return -np.eye(self.p.shape[1])[self.t] / self.p / len(self.p)
+
+
+class Divergence:
+    """Takes the logarithm of the labels, too, which must not be 0."""
+
+    def forward(self, q, p):
+        self.q, self.p = q, p
+        with np.errstate(all="ignore"):
+            return (p * np.log(p / q)).sum() / len(q)
+
+    def backward(self):
+        return -self.p / self.q / len(self.q)
+
+
+class PenalisedError:
+    """A small term in it loses the imaginary part."""
+
+    def forward(self, y, t):
+        self.y, self.d = y, y - t
+        return (self.d**2).mean() + 1e-5 * np.abs(y).sum()
+
+    def backward(self):
+        return 2 * self.d / self.d.size + 1e-5 * np.sign(self.y)
+
+
 class SoftmaxLoss:
     """On logits, with class indices."""
 
@@ -286,6 +424,11 @@ class ReLUActivation:
         return np.where(x >= 0, 1.0, 0.0)
 
 
+class WholeDerivative(ReLUActivation):
+    def derivative(self, x):
+        return (x >= 0).astype(int)
+
+
 RIGHT = [
     Softmax,
     ReLU,
@@ -304,6 +447,17 @@ RIGHT = [
     Absolute,
     KeptDense,
     LoopSoftmax,
+    LateDense,
+    OtherKeysDense,
+    ViewDense,
+    TiedDense,
+    OutInDense,
+    Logarithm,
+    GlobalDropout,
+    ClippedCrossEntropy,
+    Divergence,
+    PenalisedError,
+    WholeDerivative,
     SoftmaxLoss,
     CrossEntropy,
     SquaredError,
@@ -647,6 +801,76 @@ class LossWithEpsilon(SoftmaxLoss):
 class LossWithEpsilonIgnoring(LossWithEpsilon):
     def backward(self, dout=1):
         return (self.p - self.onehot()) / len(self.p)
+
+
+@case("to W", "sign-flipped")
+class LateDenseSign(LateDense):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW *= -1
+        return dx
+
+
+@case("to b", "bias-not-summed")
+class LateDenseBias(LateDense):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.db = dout
+        return dx
+
+
+@case("arguments kept", "parameters-changed")
+class LateDenseStep(LateDense):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.W -= 0.1 * self.dW
+        return dx
+
+
+@case("precision kept", "precision-lost")
+class LateDenseSingle(LateDense):
+    def forward(self, x):
+        return super().forward(x.astype(np.float32))
+
+
+@case("to x", "rows-leak")
+class SoftmaxSumOfColumns(Softmax):
+    def backward(self, dout):
+        return self.out * (dout - (dout * self.out).sum(axis=0))
+
+
+@case("large inputs", "rows-leak")
+class LossWholeMaximum(SoftmaxLoss):
+    def forward(self, x, t):
+        super().forward(x, t)
+        e = np.exp(x - np.max(x))
+        return np.log(e.sum(axis=1)).mean() + np.max(x) - x[np.arange(len(t)), t].mean()
+
+
+@case("to x", "softmax-missing")
+class LossOfLogits(SoftmaxLoss):
+    def backward(self, dout=1.0):
+        return dout * (self.x - self.onehot()) / len(self.x)
+
+
+@case("to x", "epsilon-in-logarithm")
+class LossWithTinyEpsilon(SoftmaxLoss):
+    def forward(self, x, t):
+        super().forward(x, t)
+        return -np.log(self.p[np.arange(len(t)), t] + 1e-9).mean()
+
+
+@case("large inputs", "overflow")
+class SigmoidLoop(Sigmoid):
+    def forward(self, x):
+        self.out = np.array([[1 / (1 + math.exp(-v)) for v in row] for row in x])
+        return self.out
+
+
+@case("to x", "unknown")
+class PenaltyForgotten(PenalisedError):
+    def backward(self):
+        return 2 * self.d / self.d.size
 
 
 @case("arguments kept", "dout-changed-in-place")

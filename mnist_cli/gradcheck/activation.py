@@ -73,6 +73,10 @@ class _Activation:
         self.out = numbers(subject.forward(given["x"]), "the function").copy()
         after_forward = {"x": given["x"].copy()}
         self.slope = numbers(subject.backward(given["x"]), "the derivative").copy()
+        self.is_whole = self.slope.dtype.kind in "biu"
+        if self.slope.ndim == 0 or self.is_whole:
+            # 0 and 1 need no point, and a constant no array.
+            self.slope = np.array(np.broadcast_to(self.slope, self.out.shape), np.float64)
         self.arguments = conduct.check_arguments_kept({"x": self.x}, after_forward, given)
         self.dout = self.rng.standard_normal(self.out.shape)
 

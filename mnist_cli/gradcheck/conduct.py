@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.gradcheck.check import Check, Diagnosis, relative_errors
+from mnist_cli.gradcheck.subject import UserCodeError
 
 Arrays = Mapping[str, NDArray[Any]]
 LARGE = 1000.0
@@ -27,14 +28,24 @@ def check_arguments_kept(before: Arrays, after_forward: Arrays, after_backward: 
     for name, kept in before.items():
         for method, after in (("forward", after_forward), ("backward", after_backward)):
             if diagnosis is None and not np.array_equal(after[name], kept, equal_nan=True):
-                diagnosis = Diagnosis(
-                    "dout-changed-in-place" if name == "dout" else "input-changed-in-place",
-                    f"{method} writes into {name}, an array which its caller still needs: work on "
-                    f"a copy, as {name}.copy() or np.where give one.",
-                )
+                diagnosis = _overwrites(method, name)
     elements = sum(array.size for array in before.values())
     formula = f"{' and '.join(before)} unchanged"
     return verdict("arguments kept", formula, "compared before and after", elements, 0.0, diagnosis)
+
+
+def _overwrites(method: str, name: str) -> Diagnosis:
+    if name not in ("x", "t", "dout"):
+        return Diagnosis(
+            "parameters-changed",
+            f"{method} changes the parameter {name}: leave that to the optimiser, which does it "
+            "once all gradients are there.",
+        )
+    return Diagnosis(
+        "dout-changed-in-place" if name == "dout" else "input-changed-in-place",
+        f"{method} writes into {name}, an array which its caller still needs: work on a copy, as "
+        f"{name}.copy() or np.where give one.",
+    )
 
 
 def check_second_pass(first: Arrays, second: Arrays, tolerance: float, can_clear: bool) -> Check:
@@ -94,9 +105,16 @@ def _stale(name: str) -> Diagnosis:
     )
 
 
-def check_precision(results: Arrays) -> Check:
-    """Check that what came out is float64, as what went in was."""
-    diagnosis = None
+STAIRCASE = Diagnosis(
+    "precision-lost",
+    "forward rounds to the seven digits of float32, so that it is a staircase: something in it "
+    "converts the input, though float64 went in.",
+)
+
+
+def check_precision(results: Arrays, *, is_staircase: bool = False) -> Check:
+    """Check that what came out is float64, as what went in was, and was so in between."""
+    diagnosis = STAIRCASE if is_staircase else None
     for name, array in results.items():
         if diagnosis is None and array.dtype != np.float64:
             diagnosis = Diagnosis(
@@ -122,6 +140,8 @@ def check_large_inputs(
     forward: Callable[[NDArray[Any]], Any],
     backward: Callable[[NDArray[Any]], Any],
     alone: Callable[[int], Any],
+    *,
+    is_elementwise: bool = False,
 ) -> Check:
     """Check that nothing becomes NaN or infinite at inputs of ±1000, unless it has to.
 
@@ -136,21 +156,40 @@ def check_large_inputs(
     alone : callable
         Returns the output for one row of ``x``, without the others.
     """
+    diagnosis = None
     with np.errstate(all="ignore"):
-        out, dx = np.asarray(forward(x)), np.asarray(backward(x))
+        try:
+            out, dx = np.asarray(forward(x)), np.asarray(backward(x))
+        except UserCodeError as error:
+            raised = str(error).splitlines()[0].removeprefix("The code to check raised ")
+            diagnosis = Diagnosis("overflow", f"Inputs of ±{LARGE:.0f} raise {raised}.")
+            return _large(x, diagnosis)
         bad_out = ~np.isfinite(out)
         bad = bool(bad_out.any()) or not bool(np.all(np.isfinite(dx)))
         if bad and bad_out.any() and not np.isnan(out).any():
             bad = _avoidable(x, bad_out, forward)
-        diagnosis = None
         if bad:
-            rows = np.unique(np.argwhere(bad_out)[:, 0]).tolist() if bad_out.ndim else []
-            mixed = [row for row in rows if np.all(np.isfinite(np.asarray(alone(row))))]
-            diagnosis = _rows_leak(mixed[0]) if mixed else OVERFLOW
+            finite = [bool(np.all(np.isfinite(np.asarray(alone(row))))) for row in range(len(x))]
+            if bad_out.ndim:
+                rows = np.unique(np.argwhere(bad_out)[:, 0]).tolist()
+                mixed = [row for row in rows if row < len(x) and finite[row]]
+            else:
+                mixed = [0] if bad_out and all(finite) else []
+            overflow = OVERFLOW_ELEMENTWISE if is_elementwise else OVERFLOW
+            diagnosis = _rows_leak(mixed[0]) if mixed else overflow
+    return _large(x, diagnosis)
+
+
+def _large(x: NDArray[Any], diagnosis: Diagnosis | None) -> Check:
     error = float("inf") if diagnosis else 0.0
     return verdict("large inputs", f"finite at ±{LARGE:.0f}", "evaluated", x.size, error, diagnosis)
 
 
+OVERFLOW_ELEMENTWISE = Diagnosis(
+    "overflow",
+    f"Inputs of ±{LARGE:.0f} give NaN or infinity, as exp overflows above 709: write it so that "
+    "exp is only taken of what is at most 0, by np.where, np.tanh or np.logaddexp.",
+)
 OVERFLOW = Diagnosis(
     "overflow",
     f"Inputs of ±{LARGE:.0f} give NaN or infinity, as exp overflows above 709: subtract the "

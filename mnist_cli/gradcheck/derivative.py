@@ -24,13 +24,14 @@ STEP = 1e-100
 
 EPSILON = float(np.finfo(np.float64).eps)
 
-WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """The widths of the differences, which are tried from the widest: the first crosses more kinks."""
 
-TRUST_WIDTHS = (*WIDTHS, 1e-7, 1e-8)
-AGREEMENT = 1e-4
-"""How far, relatively, a complex step may be from a difference and still be believed: where the
-imaginary part is lost, it is farther off than this, and a kink nearby is crossed by some widths."""
+CERTAIN = 1e-10
+"""The relative uncertainty at which no further width is tried."""
+
+AGREEMENT = 1e-9
+"""How far, relatively, a complex step may be from a certain difference and still be believed."""
 
 
 class Derivative:
@@ -92,29 +93,24 @@ class Derivative:
         return np.array(columns, np.float64).reshape(self.x.shape + np.shape(columns[0]))
 
     def _carries_complex(self, rng: np.random.Generator) -> bool:
-        """Return whether the complex step agrees with a difference of some width.
+        """Return whether the complex step agrees with differences, within their uncertainty.
 
-        That is asked beside the point, as it may be a kink, where the two need not agree.
+        That is asked beside the point, as it may be a kink, where the two need not agree; and in a
+        direction of uneven numbers, in which no parts of a derivative cancel.
         """
-        direction = rng.choice([-1.0, 1.0], self.x.shape)
-        nearby = self.x * rng.uniform(1, 1.001, self.x.shape) + rng.uniform(
-            5e-4, 1e-3, self.x.shape
-        )
+        shape = self.x.shape
+        direction = rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
+        nearby = self.x * rng.uniform(1, 1.001, shape) + rng.uniform(5e-4, 1e-3, shape)
         try:
             step = complex_step(self.f, nearby, direction)
         except Exception:
             # Whatever it is, the function did not raise it for real numbers.
             return False
-        scale = np.mean(np.abs(step))
-        if not np.isfinite(scale):
+        value, uncertainty = differences(self.f, nearby, direction)
+        scale = float(np.max(np.abs(value), initial=0))
+        if not np.isfinite(scale) or not np.all(np.isfinite(step)):
             return False
-        size = np.max(np.abs(self.f(nearby)), initial=0)
-        for width in TRUST_WIDTHS:
-            difference = _central(self.f, nearby, direction, width)
-            rounding = EPSILON * size / width
-            if np.all(np.abs(step - difference) <= AGREEMENT * (np.abs(step) + scale) + rounding):
-                return True
-        return False
+        return bool(np.all(np.abs(step - value) <= uncertainty + AGREEMENT * scale))
 
 
 def complex_step(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> Any:
@@ -142,8 +138,10 @@ def differences(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> tuple[
         value = (16 * fine - coarse) / 15
         rounding = 16 * EPSILON * size / width
         uncertainty = 10 * float(np.max(np.abs(value - fine))) + rounding
-        if best is None or uncertainty < least:
-            best, least = value, uncertainty
+        if best is None or uncertainty < least:  # and so never if it is NaN, but for the first
+            best, least = value, uncertainty if np.isfinite(uncertainty) else np.inf
+            if least <= CERTAIN * float(np.max(np.abs(best), initial=0)):
+                break
     return best, least
 
 

@@ -19,6 +19,8 @@ from mnist_cli.gradcheck.subject import Subject, UserCodeError
 
 SHAPE = (5, 10)
 TOLERANCE = 1e-10
+SMALL = 2000
+"""Up to so many elements, gradients that somebody might have meant are computed as well."""
 
 
 def check_layer(
@@ -78,9 +80,8 @@ class _Layer:
         self.rng = np.random.default_rng(seed)
         self.tolerance = tolerance
         self.subject = subject.in_double_precision()
-        if x is None:
-            x = self.rng.standard_normal(shape or self.subject.input_shape(SHAPE))
-        self.x = np.array(x, np.float64)
+        self.is_restricted = False
+        self.x = self._draw(shape) if x is None else np.array(x, np.float64)
         self.batch_size = self.x.shape[0] if self.x.ndim else 1
 
         worker = self.subject.copied()
@@ -92,11 +93,13 @@ class _Layer:
         self.dout = self.rng.standard_normal(self.out.shape)
         given["dout"] = self.dout.copy()
         self.dx = numbers(worker.backward(given["dout"]), "backward").copy()
-        self.gradients = {name: worker.gradient(name) for name in worker.parameters()}
-        before = {"x": self.x, "dout": self.dout}
-        self.arguments = conduct.check_arguments_kept(
-            before, after_forward | {"dout": self.dout}, given
-        )
+        # What is an array only after forward is no parameter, but something that was kept.
+        names = [name for name in worker.parameters() if self.subject.has_array(name)]
+        self.gradients = {name: worker.gradient(name) for name in names}
+        self.values = {name: self.subject.value(name) for name in self.gradients}
+        before = {"x": self.x, "dout": self.dout} | self.values
+        after = given | {name: worker.value(name) for name in self.values}
+        self.arguments = conduct.check_arguments_kept(before, before | after_forward, after)
         # A layer whose forward is random gives the same again only on a new copy.
         twin = self.subject.copied()
         outs = [numbers(twin.forward(self.x.copy()), "forward").copy() for _ in range(2)]
@@ -107,6 +110,28 @@ class _Layer:
                 "forward gives another result for the same input each time: give the layer a "
                 "generator of its own, with a seed."
             )
+
+    def _draw(self, shape: tuple[int, ...] | None) -> NDArray[np.float64]:
+        """Return an input that the layer takes, and is finite at."""
+        shapes = [shape] if shape else self.subject.input_shapes(SHAPE)
+        refused: UserCodeError | None = None
+        for candidate in shapes:
+            normal = self.rng.standard_normal(candidate)
+            for x in (normal, np.abs(normal) + 0.5):
+                try:
+                    out = numbers(self.subject.copied().forward(x.copy()), "forward")
+                except UserCodeError as error:
+                    refused = refused or error
+                    break
+                self.is_restricted = x is not normal
+                if np.all(np.isfinite(out)):
+                    return x
+        if refused:
+            raise UserCodeError(f"{refused}\nIf the shape is wrong, give one with --shape.")
+        raise UserCodeError(
+            "forward is not finite at random inputs, neither at normal nor at positive ones: check "
+            "it from Python, by check_layer(layer, x=...)."
+        )
 
     def checks(self) -> list[Check]:
         """Return all checks."""
@@ -127,7 +152,7 @@ class _Layer:
             self.x,
             diagnose=self._diagnose_input,
         )
-        for name, value in self.subject.parameters().items():
+        for name, value in self.values.items():
             yield check(
                 f"to {name}",
                 f"d{name} = Σ dout·∂out/∂{name}",
@@ -137,13 +162,15 @@ class _Layer:
                 diagnose=partial(self._diagnose_parameter, name),
             )
         yield self.arguments
-        if self.repeatable:
+        if self.repeatable and self.arguments.passed:
             yield self._second_pass()
         yield conduct.check_precision(
             {"the output": self.out, "the gradient to x": self.dx}
-            | {f"the gradient to {name}": array for name, array in self.gradients.items()}
+            | {f"the gradient to {name}": array for name, array in self.gradients.items()},
+            is_staircase=self._is_staircase,
         )
-        yield self._large_inputs()
+        if not self.is_restricted:
+            yield self._large_inputs()
 
     def _run(self, x: NDArray[Any]) -> Any:
         """Return the output for ``x``."""
@@ -155,7 +182,13 @@ class _Layer:
 
     def _with_parameter(self, name: str, dout: NDArray[Any]) -> Any:
         """Return the function of a parameter whose gradient backward should have found."""
-        old = self.subject.parameters()[name]
+        old = self.values[name]
+        probe = np.array(old, np.float64) * 1.5 + 0.25
+        buffer = probe.copy()
+        replaced = self.subject.copied({id(old): buffer}).forward(self.x.copy())
+        if not np.array_equal(replaced, self._in_place(name, probe), equal_nan=True):
+            # The parameter is seen by another name as well, as a view or in a closure.
+            return lambda values: (dout * self._in_place(name, values)).sum()
         buffers: dict[type, tuple[NDArray[Any], Subject]] = {}
 
         def f(values: NDArray[Any]) -> Any:
@@ -168,6 +201,22 @@ class _Layer:
             return (dout * np.asarray(subject.forward(self.x.copy()))).sum()
 
         return f
+
+    def _in_place(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the output with the parameter overwritten in the object itself, for a moment."""
+        if np.iscomplexobj(values):
+            raise TypeError("an array of real numbers cannot hold complex ones")
+        state = getattr(self.subject.thing, "__dict__", {})
+        attributes = dict(state)
+        array = self.values[name]
+        kept = array.copy()
+        array[...] = values
+        try:
+            return np.array(self.subject.forward(self.x.copy()))
+        finally:
+            array[...] = kept
+            state.clear()
+            state.update(attributes)
 
     def _second_pass(self) -> Check:
         """Let a pass with other numbers come first, and see whether it leaves traces."""
@@ -194,7 +243,13 @@ class _Layer:
             worker.forward(x.copy())
             return worker.backward(self.dout.copy())
 
-        return conduct.check_large_inputs(x, self._run, backward, lambda n: self._run(x[n : n + 1]))
+        return conduct.check_large_inputs(
+            x,
+            self._run,
+            backward,
+            lambda n: self._run(x[n : n + 1]),
+            is_elementwise=self._is_elementwise,
+        )
 
     def _vjp(self, dout: NDArray[Any], at: NDArray[Any] | None = None) -> NDArray[np.float64]:
         """Return the right gradient to the input for another gradient from above."""
@@ -210,6 +265,21 @@ class _Layer:
         return np.array_equal(other, self.dx) and bool(self.dx.any())
 
     @cached_property
+    def _is_elementwise(self) -> bool:
+        if self.out.shape != self.x.shape:
+            return False
+        x = self.x.copy()
+        x[..., 0] += 0.5
+        return np.array_equal(self._run(x)[..., 1:], self.out[..., 1:])
+
+    @cached_property
+    def _is_staircase(self) -> bool:
+        """Return whether the output feels a change of a thousandth, but not of a trillionth."""
+        shares = self.rng.uniform(0.5, 1, self.x.shape)
+        small, large = (self._run(self.x * (1 + size * shares)) for size in (1e-11, 1e-3))
+        return np.array_equal(small, self.out) and not np.array_equal(large, self.out)
+
+    @cached_property
     def _rows_leak(self) -> bool:
         if self.x.ndim < 2 or len(self.x) < 2 or len(self.out) != len(self.x):
             return False
@@ -221,6 +291,8 @@ class _Layer:
         if self._ignores_dout and comparison.computed.shape == comparison.exact.shape:
             return self._diagnose_ignored(comparison)
         otherwise = Diagnosis("rows-leak", _LEAK) if self._rows_leak else None
+        if self._is_staircase:
+            otherwise = conduct.STAIRCASE
         return diagnose(comparison, self.batch_size, self._suspects(comparison.exact), otherwise)
 
     def _diagnose_ignored(self, comparison: Comparison) -> Diagnosis:
@@ -234,13 +306,13 @@ class _Layer:
         return Diagnosis("dout-ignored", explanation)
 
     def _diagnose_parameter(self, name: str, comparison: Comparison) -> Diagnosis:
-        value = np.array(self.subject.parameters()[name], np.float64)
+        value = np.array(self.values[name], np.float64)
 
         def right(dout: NDArray[Any]) -> NDArray[np.float64]:
             return Derivative(self._with_parameter(name, dout), value, self.rng).gradient()
 
         def suspects() -> Iterator[Suspect]:
-            if value.size > 5000:
+            if value.size > SMALL:
                 return
             yield Suspect("dout-ignored", _IGNORED, right(np.ones_like(self.dout)))
             if value.ndim == 2 and value.shape[0] == value.shape[1]:
@@ -259,7 +331,9 @@ class _Layer:
     def _suspects(self, exact: NDArray[Any]) -> Iterator[Suspect]:
         """Yield the mistakes that a gradient to the input may have."""
         x, out, dout = self.x, self.out, self.dout
-        if x.ndim > 1 and x.size <= 5000:
+        if x.size > SMALL:
+            return
+        if x.ndim > 1:
             yield Suspect("dout-ignored", _IGNORED, self._vjp(np.ones_like(dout)))
         if not out.shape == x.shape == exact.shape:
             yield from self._of_weights()
@@ -313,7 +387,7 @@ class _Layer:
 
     def _of_weights(self) -> Iterator[Suspect]:
         """Yield the mistakes of a layer ``x·W + b``."""
-        W = self.subject.parameters().get("W")
+        W = self.values.get("W")
         if W is None or W.ndim != 2 or self.dout.ndim != 2:
             return
         if self.dout.shape[1] == W.shape[0]:
@@ -346,7 +420,7 @@ _LEAK = (
 def numbers(value: Any, method: str) -> NDArray[Any]:
     """Return what a method returned as an array, or say that it is none."""
     try:
-        array = np.asarray(value)
+        array = np.array(None) if isinstance(value, tuple) else np.asarray(value)
     except Exception:
         array = np.array(None)
     if array.dtype.kind not in "fiub":

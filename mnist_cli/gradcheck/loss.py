@@ -103,12 +103,17 @@ class _Loss:
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return the first input and form of labels that the loss takes and is finite at."""
         forms: list[NDArray[Any]] = [self.rows, self.rows.argmax(axis=-1)]
+        if labels is None:
+            # Some losses take the logarithm of the labels, too.
+            forms.append(0.9 * self.rows + 0.1 / self.rows.shape[-1])
         if isinstance(labels, str):
             forms = forms[:1] if labels == "onehot" else forms[1:]
         elif labels is not None:
             forms = [np.asarray(labels)]
         refused: UserCodeError | None = None
         taken: tuple[NDArray[np.float64], NDArray[Any]] | None = None
+        if len(inputs) > 1:
+            inputs = sorted(inputs, key=lambda x: not self._is_of_probabilities(x, forms))
         for x in inputs:
             for t in forms:
                 try:
@@ -122,7 +127,28 @@ class _Loss:
         if taken is None:
             assert refused is not None
             raise refused
-        return taken
+        raise UserCodeError(
+            "forward is not finite at random logits, nor at random probabilities: check it from "
+            "Python, by check_loss(loss, x=..., labels=...)."
+        )
+
+    def _is_of_probabilities(self, p: NDArray[Any], forms: list[NDArray[Any]]) -> bool:
+        """Return whether the loss is the cross-entropy of probabilities, of classes or of bits."""
+        if not are_probabilities(p):
+            return False
+        t = self.rows
+        with np.errstate(all="ignore"):
+            classes = -(t * np.log(p)).sum()
+            bits = classes - ((1 - t) * np.log(1 - p)).sum()
+        for form in forms[:2]:
+            try:
+                value = self._number(self.subject.copied().forward(p.copy(), form.copy()))
+            except UserCodeError:
+                continue
+            sizes = (1, len(p), p.size)
+            if any(np.isclose(value, total / n) for total in (classes, bits) for n in sizes):
+                return True
+        return False
 
     def _number(self, value: Any) -> Any:
         array = numbers_or_complex(value)
@@ -189,20 +215,22 @@ class _Loss:
         return cross_entropy_suspects(self.x, self.t, float(self.value), upstream)
 
     def _leak(self) -> Diagnosis | None:
-        """Return a diagnosis if the loss of the batch is not that of its rows, added up."""
-        rows = range(self.batch_size)
-        alone = [
-            self.subject.copied().forward(self.x[n : n + 1].copy(), self.t[n : n + 1].copy())
-            for n in rows
-        ]
-        total = float(np.sum([float(self._number(value)) for value in alone]))
-        if any(np.isclose(self.value, part) for part in (total, total / self.batch_size)):
+        """Return a diagnosis if what the first row adds to the loss depends on the second."""
+        if self.x.ndim < 2 or len(self.x) < 2:
+            return None
+        shares = self.rng.uniform(0.5, 1.5, self.x.shape)
+        corners = []
+        for changed in ([], [0], [1], [0, 1]):
+            x = self.x.copy()
+            x[changed] *= shares[changed]
+            corners.append(float(self._run(x)))
+        if abs(corners[0] - corners[1] - corners[2] + corners[3]) <= 1e-9 * max(map(abs, corners)):
             return None
         return Diagnosis(
             "rows-leak",
-            "The rows of the batch leak into each other: the loss of the batch is not that of its "
-            "rows, added up, and backward does not know it; take sums and maxima along axis=-1, "
-            "with keepdims=True.",
+            "The rows of the batch leak into each other: what the first row adds to the loss "
+            "depends on the second, and backward does not know it; take sums and maxima along "
+            "axis=-1, with keepdims=True.",
         )
 
     def _ignores_dout(self) -> bool:

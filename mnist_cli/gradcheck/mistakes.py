@@ -15,6 +15,12 @@ from mnist_cli.gradcheck.diagnosis import Suspect
 from mnist_cli.nn.layers import Softmax
 from mnist_cli.nn.losses import label_rows
 
+EPSILON = (
+    "It is the gradient of −log p, and forward computes the logarithm of something else, as of "
+    "p + ε or of a clipped p: take the logarithm of a softmax as x − max − log Σ exp(x − max), "
+    "which needs no ε; or, if it is meant, widen --tolerance."
+)
+
 
 def are_probabilities(rows: NDArray[Any]) -> bool:
     """Return whether the numbers of each row are at least 0, and sum to one."""
@@ -46,6 +52,13 @@ def softmax_suspects(x: NDArray[Any], s: NDArray[Any], dout: NDArray[Any]) -> It
             "The formula of the softmax's derivative has been given the input: its s is the "
             "output, so keep that in forward; s·(dout − Σ dout·s) is right.",
             wrong,
+        )
+    for axis, told in ((0, "over axis 0"), (None, "over everything")):
+        yield Suspect(
+            "rows-leak",
+            f"The sum in s·(dout − Σ dout·s) is taken {told}, and so over the rows of the batch: "
+            "each row has its own, with axis=-1 and keepdims=True.",
+            s * (dout - (dout * s).sum(axis=axis)),
         )
     softmax = Softmax()
     of_dout = softmax.forward(dout)
@@ -135,12 +148,12 @@ def cross_entropy_suspects(
                 "and before a softmax node p − t differentiates the softmax twice.",
                 (x - t) * unit,
             )
+            with np.errstate(all="ignore"):
+                yield Suspect("epsilon-in-logarithm", EPSILON, -t / x * unit)
         return
     yield Suspect(
         "epsilon-in-logarithm",
-        "It is the gradient of −log p, and forward computes the logarithm of something else, as of "
-        "p + ε or of a clipped p: take the logarithm as x − max − log Σ exp(x − max), which needs "
-        "no ε; or, if it is meant, widen --tolerance.",
+        EPSILON,
         (s - t) * unit,
     )
     yield Suspect(
@@ -184,6 +197,17 @@ def cross_entropy_suspects(
             "its own, so use axis=-1 and keepdims=True.",
             (wrong - t) * unit,
         )
+    yield Suspect(
+        "softmax-missing",
+        "It is z − t, with the logits in place of their softmax: (softmax(z) − t)/N is right.",
+        (x - t) * unit,
+    )
+    yield Suspect(
+        "softmax-twice",
+        "The softmax has been taken of probabilities once more: it is softmax(p) − t in place of "
+        "p − t.",
+        (softmax.forward(s) - t) * unit,
+    )
     yield Suspect(
         "labels-missing", "The labels have not been subtracted: it is p, not p − t.", s * unit
     )

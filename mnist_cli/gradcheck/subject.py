@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from mnist_cli.errors import MnistCliError
 
 OWN_FOLDER = str(Path(__file__).parent)
+GLOBAL_STATE = np.random.RandomState(0).get_state()
 KEPT_GRADIENTS = ("dinputs", "dx")
-PARAMETERS = {"W": "dW", "b": "db", "weights": "dweights", "biases": "dbiases"}
+KEPT_OUTPUTS = ("output", "out")
+GRADIENT_NAMES = ("d{}", "grad_{}", "{}_grad")
 CLEARING = ("zero_gradients", "zero_grad", "zero_grads", "clear_gradients", "clear_grads")
 
 
@@ -32,7 +34,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call somebody's function; what it raises becomes a `UserCodeError` with its own lines."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore", RuntimeWarning)
             return function(*arguments)
     except (Exception, SystemExit) as error:
         raise UserCodeError(tell(error)) from error
@@ -84,36 +86,60 @@ class Subject:
         return Subject(thing, *self.names)
 
     def in_double_precision(self) -> Subject:
-        """Return a copy whose parameters and their gradients are float64."""
+        """Return the object with float64 parameters: itself, or a copy if they are not."""
+        names = ("W", "b", *self._gradients())
+        arrays = [value for name in names if _is_parameter(value := self.value_or_none(name))]
+        arrays += [g for g in self._gradients().values() if isinstance(g, np.ndarray)]
         replaced = {
-            id(array): np.asarray(array, np.float64)
-            for pair in self._pairs().values()
-            for array in pair
-            if isinstance(array, np.ndarray) and array.dtype.kind == "f"
-            if array.dtype != np.float64
+            id(array): array.astype(np.float64)
+            for array in arrays
+            if array.dtype.kind == "f" and array.dtype != np.float64
         }
-        return self.copied(replaced)
+        return self.copied(replaced) if replaced else self
 
-    def input_shape(self, default: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of an input: that of a ``W`` with as many rows, or the default."""
-        for name in ("W", "weights"):
-            W = self.parameters().get(name, getattr(self.thing, name, None))
+    def value_or_none(self, name: str) -> Any:
+        """Return a parameter, or None if there is none of that name."""
+        try:
+            return self.value(name)
+        except (StopIteration, ValueError, IndexError):
+            return None
+
+    def has_array(self, name: str) -> bool:
+        """Return whether there is a parameter of that name."""
+        return _is_parameter(self.value_or_none(name))
+
+    def input_shapes(self, default: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return the shapes that an input may have, by those of a weight matrix."""
+        shapes = [default]
+        for name in ("weights", "W"):
+            W = self._get(name) if hasattr(self.thing, name) else self.value_or_none(name)
             if isinstance(W, np.ndarray) and W.ndim == 2:
-                return (*default[:-1], W.shape[0])
-        return default
+                shapes = [(*default[:-1], W.shape[0]), (*default[:-1], W.shape[1]), *shapes]
+        return shapes
 
     def forward(self, *arguments: Any) -> Any:
-        """Call the forward method."""
-        return call(getattr(self.thing, self.names[0]), *arguments)
+        """Call the forward method, with NumPy's global generator as it always is."""
+        before = np.random.get_state()  # noqa: NPY002 (it is theirs that is looked after)
+        np.random.set_state(GLOBAL_STATE)  # noqa: NPY002
+        try:
+            result = call(getattr(self.thing, self.names[0]), *arguments)
+        finally:
+            np.random.set_state(before)  # noqa: NPY002
+        if result is None:
+            result = self._first_of(KEPT_OUTPUTS)
+        return result
 
     def backward(self, *arguments: Any) -> Any:
         """Call the backward method; of several results, the first is the gradient to the input."""
         result = call(getattr(self.thing, self.names[1]), *arguments)
         if result is None:
-            # Some code leaves the gradient as an attribute.
-            kept = (getattr(self.thing, name, None) for name in KEPT_GRADIENTS)
-            result = next((array for array in kept if array is not None), None)
+            result = self._first_of(KEPT_GRADIENTS)
         return result[0] if isinstance(result, tuple | list) and len(result) else result
+
+    def _first_of(self, names: tuple[str, ...]) -> Any:
+        """Return the first of some attributes that is there: some code leaves its results so."""
+        kept = (self._get(name) for name in names)
+        return next((array for array in kept if array is not None), None)
 
     def takes_upstream(self) -> bool:
         """Return whether backward takes an argument."""
@@ -128,34 +154,55 @@ class Subject:
                 return True
         return False
 
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        """Return the parameters by name: those of ``params``, or ``W`` and ``b``."""
-        return {name: value for name, (value, _) in self._pairs().items()}
+    def parameters(self) -> list[str]:
+        """Return the names of the parameters whose gradients are there, as after backward."""
+        return [name for name, gradient in self._gradients().items() if gradient is not None]
+
+    def value(self, name: str) -> NDArray[Any]:
+        """Return a parameter: an element of ``params``, or an attribute."""
+        values = self._get("params")
+        if isinstance(values, Mapping):
+            found = next(value for key, value in values.items() if str(key) == name)
+        elif isinstance(values, list | tuple):
+            found = values[int(name.removeprefix("params[").removesuffix("]"))]
+        else:
+            found = self._get(name)
+        return cast("NDArray[Any]", found)
 
     def gradient(self, name: str) -> NDArray[Any]:
         """Return a copy of the gradient of a parameter."""
-        return np.array(self._pairs()[name][1])
+        gradient = np.array(self._gradients()[name])
+        if gradient.dtype.kind not in "fiub":
+            raise UserCodeError(f"The gradient of {name} is no array of numbers: {gradient!r}.")
+        return gradient
 
-    def _pairs(self) -> dict[str, tuple[NDArray[Any], Any]]:
-        values = getattr(self.thing, "params", None)
-        gradients = getattr(self.thing, "grads", None)
-        if isinstance(values, Mapping) and isinstance(gradients, Mapping):
-            pairs = {str(key): (value, gradients.get(key)) for key, value in values.items()}
-        elif isinstance(values, list | tuple) and isinstance(gradients, list | tuple):
-            pairs = {
-                f"params[{i}]": pair for i, pair in enumerate(zip(values, gradients, strict=False))
-            }
+    def _get(self, name: str) -> Any:
+        return call(getattr, self.thing, name, None)
+
+    def _gradients(self) -> dict[str, Any]:
+        """Return the gradients of all parameters by name; None where there is none yet."""
+        values, gradients = self._get("params"), self._get("grads")
+        if isinstance(values, Mapping):
+            given = gradients if isinstance(gradients, Mapping) else {}
+            found = {str(key): given.get(key, given.get(f"d{key}")) for key in values}
+        elif isinstance(values, list | tuple):
+            there = gradients if isinstance(gradients, list | tuple) else ()
+            found = {f"params[{i}]": g for i, g in zip(range(len(values)), there, strict=False)}
         else:
-            pairs = {
-                name: (getattr(self.thing, name), getattr(self.thing, gradient, None))
-                for name, gradient in PARAMETERS.items()
-                if hasattr(self.thing, name) and hasattr(self.thing, gradient)
+            names = dict.fromkeys(["W", "b", *getattr(self.thing, "__dict__", {})])
+            found = {
+                name: self._get(form.format(name))
+                for name in names
+                for form in GRADIENT_NAMES
+                if hasattr(self.thing, form.format(name))
             }
         return {
-            name: (value, gradient)
-            for name, (value, gradient) in pairs.items()
-            if isinstance(value, np.ndarray)
+            name: gradient for name, gradient in found.items() if _is_parameter(self.value(name))
         }
+
+
+def _is_parameter(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
 def positional(function: Callable[..., Any]) -> int:
