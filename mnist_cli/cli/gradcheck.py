@@ -107,7 +107,7 @@ def gradcheck(
     With FILE.py:NAME, that file is run, and NAME is checked: a class, a function that returns an
     object, or an object. A layer has forward(x) and backward(dout); a loss forward(x, t) and
     backward() or backward(dout); an activation a call (x) and gradient(x) or derivative(x).
-    Parameters are params and grads, or W, b and dW, db.
+    Parameters are params and grads, or an array like W and its gradient dW.
     """
     wrong_answers: list[Check] = []
     if target is None:
