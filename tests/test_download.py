@@ -266,6 +266,17 @@ def test_force_deletes_nothing_elsewhere(small_dir: Path, tmp_path: Path, web: W
     assert sorted(path.name for path in raw.iterdir()) == sorted(NAMES)
 
 
+def test_training_fetches_what_is_missing_first(
+    cli: Cli, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MIRRORS", (web.url,))
+    for _ in range(2):
+        result = cli("train", "--data-dir", "data", "--hidden", 4, "--epochs", 1)
+        assert result.exit_code == 0, result.stderr
+    assert web.requests == NAMES
+    assert (tmp_path / "model.npz").exists()
+
+
 def test_only_the_files_of_the_part_are_needed(small_dir: Path, tmp_path: Path) -> None:
     for stem in STEMS["test"]:
         shutil.copy(small_dir / f"{stem}.gz", tmp_path)

@@ -107,4 +107,5 @@ def _check_reachable(url: str) -> None:
     except queue.Empty:
         raise DownloadError(f"{host} could not be reached within {REACH_SECONDS} s") from None
     if error is not None:
-        raise DownloadError(f"{host} could not be reached ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DownloadError(f"{host} could not be reached ({reason})") from error
