@@ -187,6 +187,7 @@ def test_zeros_ties_and_large_values_are_no_mistakes(special: float) -> None:
             *check_layer(ReLU(), x=x),
             *check_layer(Softmax(), x=x),
             *check_layer(wrong_code.LeakyReLU(), x=x),
+            *check_layer(wrong_code.Tanh(), x=special * rng.standard_normal((6, 80))),
             *check_loss(SoftmaxCrossEntropy(), x=x),
             *check_activation(
                 wrong_code.ReLUActivation(), x=x, backward="derivative", forward="__call__"
