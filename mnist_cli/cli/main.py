@@ -20,7 +20,6 @@ from mnist_cli.errors import MnistCliError
 INTERRUPTED = 130
 """The status that a shell gives to what Ctrl-C has ended: 128 and the number of the signal."""
 
-
 PIPE_CLOSED = 141
 """The status that a shell gives to what nobody reads any more: 128 and the number of SIGPIPE."""
 
