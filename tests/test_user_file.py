@@ -40,6 +40,11 @@ class Renamed:
     def backward_pass(self, dout):
         return 2 * dout, "something else"
 
+class Unlearned(Scale):
+    def __init__(self):
+        super().__init__()
+        self.W = np.ones((10, 10))
+
 class Empty:
     pass
 
@@ -85,6 +90,18 @@ def test_what_the_code_prints_is_no_part_of_the_report(cli: Cli) -> None:
         *("to x", "to weights", "to biases"),
     ]
     assert "forward" in result.stderr
+
+
+def test_a_check_that_cannot_be_made_is_skipped_and_says_why(cli: Cli, file: Path) -> None:
+    result = cli("gradcheck", f"{file}:Unlearned")
+    assert result.exit_code == 0, result.stderr
+    (row,) = [line for line in result.stdout.splitlines() if line.startswith("to W ")]
+    assert "backward leaves no dW" in row
+    assert row.endswith("skipped")
+    assert result.stdout.splitlines()[-1] == "All 5 checks passed within 1e-10, 1 skipped."
+    result = cli("gradcheck", f"{wrong_code.__file__}:Logarithm")
+    assert "not finite at negative inputs" in result.stdout
+    assert result.stdout.splitlines()[-1].endswith(", 1 skipped.")
 
 
 def test_other_names_are_given_by_options(cli: Cli, file: Path) -> None:

@@ -429,7 +429,69 @@ class WholeDerivative(ReLUActivation):
         return (x >= 0).astype(int)
 
 
+class ZeroReLU(Dense):
+    """Weights of zero before a rectifier, where every example is at its kink."""
+
+    def __init__(self):
+        super().__init__()
+        self.W[:], self.b[:] = 0, 0
+
+    def forward(self, x):
+        self.z = super().forward(x)
+        return np.maximum(0, self.z)
+
+    def backward(self, dout):
+        return super().backward(dout * (self.z > 0))
+
+
+class ReturningDense:
+    """A dense layer that returns its gradients, and keeps none."""
+
+    def __init__(self):
+        rng = np.random.default_rng(3)
+        self.w, self.bias = rng.standard_normal((10, 10)), rng.standard_normal(10)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w + self.bias
+
+    def backward(self, dout):
+        return dout @ self.w.T, self.x.T @ dout, dout.sum(axis=0)
+
+
+class ReturningByName(Dense):
+    def __init__(self):
+        super().__init__()
+        del self.dW, self.db
+
+    def forward(self, x):
+        self.cache = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        return dout @ self.W.T, {"W": self.cache.T @ dout, "b": dout.sum(axis=0)}
+
+
+class ScalarSlope:
+    """A rectifier whose slope below zero is a parameter without dimensions."""
+
+    def __init__(self):
+        self.params, self.grads = {"a": np.array(0.25)}, {}
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.params["a"] * x)
+
+    def backward(self, dout):
+        self.grads["a"] = np.sum(dout * self.x * (self.x <= 0))
+        return dout * np.where(self.x > 0, 1, self.params["a"])
+
+
 RIGHT = [
+    ScalarSlope,
+    ZeroReLU,
+    ReturningDense,
+    ReturningByName,
     Softmax,
     ReLU,
     LeakyReLU,
@@ -995,6 +1057,42 @@ class DenseForgetting(Dense):
     def backward(self, dout):
         self.db = dout.sum(axis=0)
         return dout @ self.W.T
+
+
+@case("to bias", "bias-not-summed")
+class ReturningBias(ReturningDense):
+    def backward(self, dout):
+        dx, dw, _ = super().backward(dout)
+        return dx, dw, dout
+
+
+@case("to W", "factor-two")
+class ReturningTwice(ReturningByName):
+    def backward(self, dout):
+        dx, gradients = super().backward(dout)
+        return dx, {**gradients, "W": 2 * gradients["W"]}
+
+
+@case("to W", "wrong-columns")
+class ZeroReLUColumn(ZeroReLU):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW[:, 1] *= 1.1
+        return dx
+
+
+@case("to W", "weight-decay-included")
+class DenseDecay(Dense):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW += 1e-4 * self.W
+        return dx
+
+
+@case("to x", "labels-added")
+class LossAdding(SoftmaxLoss):
+    def backward(self, dout=1.0):
+        return dout * (self.p + self.onehot()) / len(self.p)
 
 
 @case("to x", "unknown")

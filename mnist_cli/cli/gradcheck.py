@@ -144,8 +144,18 @@ def gradcheck(
     if failure:
         raise CheckFailedError(failure)
     if not json:
-        refused = f", and {len(wrong_answers)} wrong answers refused" if wrong_answers else ""
-        click.echo(f"\nAll {len(checks)} checks passed within {tolerance:.0e}{refused}.")
+        click.echo(f"\n{what_passed(checks, wrong_answers, tolerance)}")
+
+
+def what_passed(checks: Sequence[Check], wrong_answers: Sequence[Check], tolerance: float) -> str:
+    """Return in one sentence what passed, and to what precision."""
+    made = [check for check in checks if check.elements]
+    # Differences may be no match for the tolerance; their rows say what they can tell.
+    within = max(tolerance, *(check.max_relative_error for check in made))
+    left_out = len(checks) - len(made)
+    skipped = f", {left_out} skipped" if left_out else ""
+    refused = f", and {len(wrong_answers)} wrong answers refused" if wrong_answers else ""
+    return f"All {len(made)} checks passed within {within:.0e}{skipped}{refused}."
 
 
 def what_failed(checks: Sequence[Check], wrong_answers: Sequence[Check]) -> str | None:
@@ -178,7 +188,7 @@ def report(checks: Sequence[Check], wrong_answers: Sequence[Check]) -> str:
 def row(check: Check, passed: str, failed: str) -> tuple[str, ...]:
     """Return the cells of a check; a wrong answer that is refused has its diagnosis there."""
     error = f"{check.max_relative_error:.0e}"
-    verdict = passed if check.passed else failed
+    verdict = (passed if check.elements else "skipped") if check.passed else failed
     if failed == "refused" and check.diagnosis:
         verdict = f"{verdict}: {check.diagnosis.name}"
     return check.name, check.formula, check.method, f"{check.elements:,}", error, verdict

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+TOLERANCE = 1e-10
+"""The largest relative error that passes, unless another is asked for."""
 WORST = 5
 """How many wrong entries a check shows."""
 

@@ -22,6 +22,11 @@ def verdict(
     return Check(name, formula, method, elements, error, diagnosis is None, diagnosis)
 
 
+def skipped(name: str, formula: str, why: str) -> Check:
+    """Return a check that could not be made: one of no elements, with the reason as its method."""
+    return Check(name, formula, why, 0, 0.0, True)
+
+
 def check_arguments_kept(before: Arrays, after_forward: Arrays, after_backward: Arrays) -> Check:
     """Check that neither method wrote into the arrays that it was given."""
     diagnosis = None

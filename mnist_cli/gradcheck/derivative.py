@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,40 @@ CERTAIN = 1e-10
 
 AGREEMENT = 1e-9
 """How far, relatively, a complex step may be from a certain difference and still be believed."""
+
+ASIDE = 1e-9
+"""How far from a point its two sides are looked at, to see whether there is a kink."""
+
+KINK = 1e-3
+"""The derivatives on the two sides of a kink differ by more than this, relatively."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The derivatives along one direction on the two sides of a point.
+
+    Attributes
+    ----------
+    before, after : float
+    accuracy : float
+        How exact they are, in relation to their distance.
+    """
+
+    before: float
+    after: float
+    accuracy: float
+
+    @property
+    def is_kink(self) -> bool:
+        """Whether the two differ."""
+        size = max(abs(self.before), abs(self.after))
+        return abs(self.after - self.before) > KINK * size
+
+    def have_between(self, value: float) -> bool:
+        """Return whether ``value`` is between the two, and so a derivative at the kink."""
+        slack = self.accuracy * abs(self.after - self.before)
+        low, high = sorted((self.before, self.after))
+        return low - slack <= value <= high + slack
 
 
 class Derivative:
@@ -70,12 +105,22 @@ class Derivative:
         self.uncertainty = max(self.uncertainty, uncertainty)
         return value
 
-    def beside(self, direction: NDArray[Any], distance: float) -> float:
-        """Return the derivative along ``direction``, as it is on one side of the point.
+    def sides(self, direction: NDArray[Any], size: float = 1.0) -> Sides:
+        """Return the derivatives along ``direction`` on the two sides of the point.
 
-        The side is that of the sign of ``distance``. By differences, it is the quotient of one
-        side alone, which is less exact.
+        By differences, each is the quotient of one side alone, which is less exact.
+
+        Parameters
+        ----------
+        direction : array
+        size : float
+            The size of what moves; the distance is in relation to it, from 1 on.
         """
+        accuracy = 1e-6 if self.is_complex else 1e-3
+        aside = ASIDE * max(1.0, size)
+        return Sides(self._beside(direction, -aside), self._beside(direction, aside), accuracy)
+
+    def _beside(self, direction: NDArray[Any], distance: float) -> float:
         if self.is_complex:
             return float(complex_step(self.f, self.x + distance * direction, direction))
         width = np.copysign(1e-6, distance)

@@ -28,10 +28,6 @@ NEAR = 20
 """How many more of its row, and how many of its column."""
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
 """What rounding alone may do to a gradient, in relation to the gradient from above."""
-ASIDE = 1e-9
-"""How far from a point its two sides are looked at, to see whether there is a kink."""
-KINK = 1e-3
-"""The derivatives on the two sides of a kink differ by more than this, relatively."""
 
 
 def check_gradient(
@@ -201,12 +197,7 @@ def _accept_kinks(
         position = tuple(index)
         direction = np.zeros(right.x.shape)
         direction[position] = 1
-        aside = ASIDE * max(1.0, abs(float(right.x[position])))
-        sides = [right.beside(direction, side * aside) for side in (-1, 1)]
-        gap = max(sides) - min(sides)
-        # A difference to one side alone is less exact than one to both.
-        slack = gap * (1e-6 if right.is_complex else 1e-3)
-        between = min(sides) - slack <= computed[position] <= max(sides) + slack
-        if gap > KINK * max(map(abs, sides)) and between:
+        sides = right.sides(direction, size=abs(float(right.x[position])))
+        if sides.is_kink and sides.have_between(float(computed[position])):
             accepted[position] = computed[position]
     return accepted

@@ -211,3 +211,6 @@ def cross_entropy_suspects(
     yield Suspect(
         "labels-missing", "The labels have not been subtracted: it is p, not p − t.", s * unit
     )
+    yield Suspect(
+        "labels-added", "The labels are added, where they are subtracted: p − t.", (s + t) * unit
+    )

@@ -18,10 +18,14 @@ from numpy.typing import NDArray
 
 from mnist_cli.errors import MnistCliError
 
+SHAPE = (5, 10)
+"""The shape of the input that is drawn, if nothing says another."""
 OWN_FOLDER = str(Path(__file__).parent)
 GLOBAL_STATE = np.random.RandomState(0).get_state()
 KEPT_GRADIENTS = ("dinputs", "dx")
 KEPT_OUTPUTS = ("output", "out")
+PARAMETERS = ("W", "b", "weights", "weight", "biases", "bias")
+"""Attributes that should have a gradient, whatever else an object keeps."""
 GRADIENT_NAMES = ("d{}", "grad_{}", "{}_grad")
 CLEARING = ("zero_gradients", "zero_grad", "zero_grads", "clear_gradients", "clear_grads")
 
@@ -67,6 +71,9 @@ class Subject:
     def __init__(self, thing: Any, forward: str = "forward", backward: str = "backward"):
         self.thing = thing
         self.names = (forward, backward)
+        self.returned: list[Any] = []
+        """What backward returned after the gradient to the input: those to the parameters."""
+        self.arrays = [name for name in self._names() if self.has_array(name)]
 
     def copied(self, replaced: Mapping[int, Any] | None = None) -> Subject:
         """Return a copy, in which arrays are replaced wherever the object refers to them.
@@ -87,7 +94,7 @@ class Subject:
 
     def in_double_precision(self) -> Subject:
         """Return the object with float64 parameters: itself, or a copy if they are not."""
-        names = ("W", "b", *self._gradients())
+        names = (*PARAMETERS, *self._gradients())
         arrays = [value for name in names if _is_parameter(value := self.value_or_none(name))]
         arrays += [g for g in self._gradients().values() if isinstance(g, np.ndarray)]
         replaced = {
@@ -134,7 +141,9 @@ class Subject:
         result = call(getattr(self.thing, self.names[1]), *arguments)
         if result is None:
             result = self._first_of(KEPT_GRADIENTS)
-        return result[0] if isinstance(result, tuple | list) and len(result) else result
+        if isinstance(result, tuple | list) and len(result):
+            result, *self.returned = result
+        return result
 
     def _first_of(self, names: tuple[str, ...]) -> Any:
         """Return the first of some attributes that is there: some code leaves its results so."""
@@ -158,6 +167,13 @@ class Subject:
         """Return the names of the parameters whose gradients are there, as after backward."""
         return [name for name, gradient in self._gradients().items() if gradient is not None]
 
+    def without_gradient(self) -> list[str]:
+        """Return the names of the parameters to which, as after backward, there is no gradient."""
+        named = self._get("params")
+        expected = self.arrays if isinstance(named, Mapping | list | tuple) else PARAMETERS
+        there = self.parameters()
+        return [name for name in expected if name in self.arrays and name not in there]
+
     def value(self, name: str) -> NDArray[Any]:
         """Return a parameter: an element of ``params``, or an attribute."""
         values = self._get("params")
@@ -179,6 +195,15 @@ class Subject:
     def _get(self, name: str) -> Any:
         return call(getattr, self.thing, name, None)
 
+    def _names(self) -> list[str]:
+        """Return the names under which there may be parameters."""
+        values = self._get("params")
+        if isinstance(values, Mapping):
+            return [str(key) for key in values]
+        if isinstance(values, list | tuple):
+            return [f"params[{i}]" for i in range(len(values))]
+        return [*dict.fromkeys([*getattr(self.thing, "__dict__", {}), *PARAMETERS])]
+
     def _gradients(self) -> dict[str, Any]:
         """Return the gradients of all parameters by name; None where there is none yet."""
         values, gradients = self._get("params"), self._get("grads")
@@ -196,9 +221,32 @@ class Subject:
                 for form in GRADIENT_NAMES
                 if hasattr(self.thing, form.format(name))
             }
-        return {
+        found = {
             name: gradient for name, gradient in found.items() if _is_parameter(self.value(name))
         }
+        if all(gradient is None for gradient in found.values()):
+            found |= self._returned_gradients()
+        return found
+
+    def _returned_gradients(self) -> dict[str, Any]:
+        """Return what came back beside the gradient to the input, by the parameters' names.
+
+        They belong to the parameters in their order if they are as many, else to those of their
+        shape.
+        """
+        if self.returned and isinstance(given := self.returned[0], Mapping):
+            by_name = {name: given.get(name, given.get(f"d{name}")) for name in self.arrays}
+            return {name: gradient for name, gradient in by_name.items() if gradient is not None}
+        gradients = [np.asarray(gradient) for gradient in self.returned]
+        if len(gradients) == len(self.arrays):
+            return dict(zip(self.arrays, gradients, strict=True))
+        found: dict[str, Any] = {}
+        for gradient in gradients:
+            fitting = (name for name in self.arrays if self.value(name).shape == gradient.shape)
+            name = next((name for name in fitting if name not in found), None)
+            if name is not None:
+                found[name] = gradient
+        return found
 
 
 def _is_parameter(value: Any) -> bool:
@@ -230,3 +278,17 @@ def required(function: Callable[..., Any]) -> int:
         and parameter.default is parameter.empty
         for parameter in parameters
     )
+
+
+def numbers(value: Any, method: str) -> NDArray[Any]:
+    """Return what a method returned as an array, or say that it is none."""
+    try:
+        array = np.array(None) if isinstance(value, tuple) else np.asarray(value)
+    except Exception:
+        array = np.array(None)
+    if array.dtype.kind not in "fiub":
+        raise UserCodeError(
+            f"{method} returned {type(value).__name__}, where an array of numbers is expected: "
+            "return the result."
+        )
+    return array
