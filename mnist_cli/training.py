@@ -1,4 +1,4 @@
-"""Training: take a batch, find the gradients, take a step, until the epochs are over."""
+"""Training: epoch after epoch, until they are over or nothing gets better any more."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_cli.data.datasets import Split, to_inputs
+from mnist_cli.data.datasets import Split
+from mnist_cli.descent import Descent
 from mnist_cli.errors import SettingsError, TrainingDivergedError
 from mnist_cli.evaluation import evaluate
-from mnist_cli.nn.losses import SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import MLP
-from mnist_cli.nn.optimizers import SGD, Adam, Optimizer
-from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.progress import SILENT, Progress
 from mnist_cli.recipe import Recipe
 
@@ -68,12 +66,6 @@ def hold_out(train: Split, validation: int) -> tuple[Split, Split]:
     return train[:kept], train[kept:]
 
 
-def make_optimizer(recipe: Recipe, network: MLP) -> Optimizer:
-    """Return the optimiser that the recipe names, for the parameters of ``network``."""
-    kinds: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam}
-    return kinds[recipe.optimizer](network.parameters, recipe.momentum, recipe.weight_decay)
-
-
 def train(
     recipe: Recipe,
     data: Split,
@@ -113,20 +105,17 @@ def train(
     rng = np.random.default_rng(recipe.seed)
     network = MLP(recipe.hidden, recipe.dtype)
     network.initialize(rng)
-    optimizer = make_optimizer(recipe, network)
+    descent = Descent(recipe, network, learn, rng)
     steps = math.ceil(len(learn) / recipe.batch_size)
     history: list[Epoch] = []
     best = 0.0
     best_epoch = 0
     best_parameters = network.parameters
-    # A run that diverges overflows first; that is told by the loss, once.
-    quiet = np.errstate(over="ignore", invalid="ignore")
-    with quiet, progress.bar("training", recipe.epochs * steps, "step") as bar:
+    with progress.bar("training", recipe.epochs * steps, "step") as bar:
         for number in range(1, recipe.epochs + 1):
             started = time.perf_counter()
-            loss, accuracy = _train_epoch(
-                recipe, network, optimizer, learn, number, rng, bar.update
-            )
+            loss, accuracy = descent.epoch(number, bar.update)
+            descent.finish()
             validated = evaluate(network, held_out).accuracy if recipe.validation else None
             seconds = time.perf_counter() - started
             history.append(Epoch(number, loss, accuracy, validated, seconds))
@@ -146,44 +135,3 @@ def train(
             "try a smaller --lr."
         )
     return Trained(network, history)
-
-
-def _train_epoch(
-    recipe: Recipe,
-    network: MLP,
-    optimizer: Optimizer,
-    data: Split,
-    number: int,
-    rng: np.random.Generator,
-    advance: Callable[[int], object],
-) -> tuple[float, float]:
-    """Visit every image once, and return the mean loss and accuracy of the epoch."""
-    criterion = SoftmaxCrossEntropy()
-    schedule = SCHEDULES[recipe.schedule]
-    order = rng.permutation(len(data))
-    starts = range(0, len(order), recipe.batch_size)
-    loss_sum = 0.0
-    correct = 0
-    for step, start in enumerate(starts):
-        batch = order[start : start + recipe.batch_size]
-        x = to_inputs(data.images[batch], network.parameters.dtype)
-        labels = data.labels[batch]
-
-        logits = network.forward(x)
-        loss = float(criterion.forward(logits, labels))
-        network.zero_gradients()
-        network.backward(criterion.backward())
-
-        progress = (number - 1 + step / len(starts)) / recipe.epochs
-        learning_rate = recipe.learning_rate * schedule(progress)
-        optimizer.step(network.parameters, network.gradients, learning_rate)
-        if not math.isfinite(loss):
-            raise TrainingDivergedError(
-                f"Training diverged in epoch {number}, step {step + 1}, at the learning rate "
-                f"{learning_rate:.3g}: the loss is {loss}; try a smaller --lr."
-            )
-
-        loss_sum += loss * len(batch)
-        correct += int((logits.argmax(axis=1) == labels).sum())
-        advance(1)
-    return loss_sum / len(data), correct / len(data)

@@ -94,3 +94,46 @@ def test_gradients_of_the_network_add_up_until_cleared(
     network.zero_gradients()
     assert not network.gradients.any()
     assert not network.dW1.any()
+
+
+def test_overwriting_gives_the_gradients_of_the_last_pass_alone(
+    network: MLP, rng: np.random.Generator
+) -> None:
+    network.forward(rng.random((N, INPUTS)))
+    delta2 = rng.standard_normal((N, CLASSES))
+    network.backward(delta2)
+    once = network.gradients.copy()
+    network.gradients[:] = 7
+    network.backward(delta2, overwrite=True)
+    np.testing.assert_array_equal(network.gradients, once)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_parts_give_together_what_the_whole_gives(
+    parts: int, network: MLP, rng: np.random.Generator
+) -> None:
+    inputs = np.sort(rng.choice(INPUTS, 500, replace=False))
+    x = np.zeros((N, INPUTS))
+    x[:, inputs] = rng.random((N, len(inputs)))
+    delta2 = rng.standard_normal((N, CLASSES))
+    logits = network.forward(x)
+    network.backward(delta2)
+    cut = network.cut(parts, inputs)
+    assert sum(part.hidden for part in cut) == HIDDEN
+    shares = [part.forward(x[:, inputs]) for part in cut]
+    np.testing.assert_allclose(np.sum(shares, axis=0), logits, atol=1e-13)
+
+    kept = network.W1.copy()
+    for part in cut:
+        part.backward(delta2, overwrite=True)
+        part.parameters[:] = part.gradients
+    network.join(cut, inputs)
+    np.testing.assert_allclose(network.W1[inputs], network.dW1[inputs], atol=1e-14)
+    others = np.setdiff1d(np.arange(INPUTS), inputs)
+    np.testing.assert_array_equal(network.W1[others], kept[others])
+    for parameter, gradient in (
+        (network.b1, network.db1),
+        (network.W2, network.dW2),
+        (network.b2, network.db2),
+    ):
+        np.testing.assert_allclose(parameter, gradient, atol=1e-14)

@@ -16,6 +16,9 @@ from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
 from mnist_cli.cli.train import train
 from mnist_cli.errors import MnistCliError
+from mnist_cli.parallel import leave_cores_to_us
+
+leave_cores_to_us()
 
 INTERRUPTED = 130
 """The status that a shell gives to what Ctrl-C has ended: 128 and the number of the signal."""

@@ -5,6 +5,7 @@ MNIST is four IDX files in a folder; any other data set in that form is used by 
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -153,6 +154,6 @@ def _draw(split: str) -> Split:
 
 
 def to_inputs(images: NDArray[np.uint8], dtype: np.dtype[np.floating]) -> NDArray[np.floating]:
-    """Return the images as the network's input: rows of 784 numbers between 0 and 1."""
-    rows = images.reshape(len(images), SIDE * SIDE)
+    """Return images, or some of their pixels, as the network's input: rows from 0 to 1."""
+    rows = images.reshape(len(images), math.prod(images.shape[1:]))
     return np.multiply(rows, 1 / 255, dtype=dtype)

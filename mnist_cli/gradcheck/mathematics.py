@@ -257,6 +257,31 @@ def _network(
         from_parameters,
         network.parameters,
     )
+    if hidden > 1:
+        yield check(
+            "Network in two halves, as it trains",
+            "d loss / d parameters",
+            _gradients_of_halves(network, x, labels),
+            from_parameters,
+            network.parameters,
+        )
+
+
+def _gradients_of_halves(
+    network: MLP, x: NDArray[Any], labels: NDArray[Any]
+) -> NDArray[np.floating[Any]]:
+    """Return the gradients as training finds them: of two halves, and put together again."""
+    every = np.arange(INPUTS)
+    halves = network.cut(2, every)
+    loss = SoftmaxCrossEntropy()
+    loss.forward(halves[0].forward(x) + halves[1].forward(x), labels)
+    delta2 = loss.backward()
+    for half in halves:
+        half.backward(delta2, overwrite=True)
+        half.parameters[:] = half.gradients
+    whole = MLP(network.hidden, network.parameters.dtype)
+    whole.join(halves, every)
+    return whole.parameters
 
 
 class _Claiming(SoftmaxCrossEntropy):

@@ -6,8 +6,10 @@ and their gradients another, whoever updates, saves or checks them needs no loop
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from mnist_cli.nn.layers import Array, Linear, ReLU, Softmax
 
@@ -15,9 +17,9 @@ INPUTS = 784
 CLASSES = 10
 
 
-def parameter_count(hidden: int) -> int:
+def parameter_count(hidden: int, inputs: int = INPUTS) -> int:
     """Return how many numbers W1, b1, W2 and b2 hold together: 101,770 for 128 hidden units."""
-    return (INPUTS + 1) * hidden + (hidden + 1) * CLASSES
+    return (inputs + 1) * hidden + (hidden + 1) * CLASSES
 
 
 class MLP:
@@ -42,6 +44,8 @@ class MLP:
         The number of hidden units.
     dtype : dtype
         float32 to train, float64 to study, complex128 to differentiate by the complex step.
+    inputs : int
+        784, but for a part of a network that `cut` has made.
 
     Attributes
     ----------
@@ -50,9 +54,10 @@ class MLP:
         All zero at first.
     """
 
-    def __init__(self, hidden: int, dtype: DTypeLike = np.float32):
+    def __init__(self, hidden: int, dtype: DTypeLike = np.float32, inputs: int = INPUTS):
         self.hidden = hidden
-        self.parameters = np.zeros(parameter_count(hidden), dtype)
+        self.inputs = inputs
+        self.parameters = np.zeros(parameter_count(hidden, inputs), dtype)
         self.gradients = np.zeros_like(self.parameters)
         self.W1, self.b1, self.W2, self.b2 = self._views(self.parameters)
         self.dW1, self.db1, self.dW2, self.db2 = self._views(self.gradients)
@@ -63,10 +68,10 @@ class MLP:
 
     def _views(self, vector: Array) -> tuple[Array, Array, Array, Array]:
         """Return the parts of ``vector`` that belong to W1, b1, W2 and b2, in their shapes."""
-        hidden = self.hidden
-        ends = np.cumsum([INPUTS * hidden, hidden, hidden * CLASSES])
+        inputs, hidden = self.inputs, self.hidden
+        ends = np.cumsum([inputs * hidden, hidden, hidden * CLASSES])
         W1, b1, W2, b2 = np.split(vector, ends)
-        return W1.reshape(INPUTS, hidden), b1, W2.reshape(hidden, CLASSES), b2
+        return W1.reshape(inputs, hidden), b1, W2.reshape(hidden, CLASSES), b2
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw the weights from N(0, 2/fan_in), and set the biases to zero.
@@ -90,15 +95,47 @@ class MLP:
         self.a2 = self.softmax.forward(self.forward(x))
         return self.a2
 
-    def backward(self, delta2: Array) -> None:
+    def backward(self, delta2: Array, *, overwrite: bool = False) -> None:
         """Add the gradients of all parameters to ``gradients``, given ``delta2 = ∂L/∂z2``.
 
-        The gradient to the images is not computed, as nothing in training asks for it.
+        The gradient to the images is not computed, as nothing in training asks for it. With
+        ``overwrite``, ``gradients`` counts as zero, and is replaced.
         """
         self.delta2 = delta2
-        self.delta1 = self.relu.backward(self.linear2.backward(self.delta2))
-        self.linear1.accumulate(self.delta1)
+        self.delta1 = self.relu.backward(self.linear2.backward(delta2, overwrite=overwrite))
+        self.linear1.accumulate(self.delta1, overwrite=overwrite)
 
     def zero_gradients(self) -> None:
         """Set ``gradients`` to zero, as before each new pass."""
         self.gradients[:] = 0
+
+    def cut(self, parts: int, inputs: NDArray[np.intp]) -> list[MLP]:
+        """Return copies of groups of the hidden units, as networks side by side.
+
+        Each unit adds its own share to the logits, so ``z2`` is the sum of what the parts give,
+        and ``delta2`` goes back to each part alike. The output's bias is with the first part; in
+        the others it stays zero, as its gradient there goes nowhere.
+
+        Parameters
+        ----------
+        parts : int
+        inputs : array of int
+            The inputs that the parts have; the others must be zero in all that they are given.
+        """
+        networks = []
+        for units in np.array_split(np.arange(self.hidden), parts):
+            part = MLP(len(units), self.parameters.dtype, len(inputs))
+            part.W1[:], part.b1[:] = self.W1[np.ix_(inputs, units)], self.b1[units]
+            part.W2[:] = self.W2[units]
+            networks.append(part)
+        networks[0].b2[:] = self.b2
+        for part in networks[1:]:
+            part.linear2.db = np.zeros_like(part.db2)
+        return networks
+
+    def join(self, networks: Sequence[MLP], inputs: NDArray[np.intp]) -> None:
+        """Take over the parameters of the networks that `cut` has made."""
+        self.W1[inputs] = np.concatenate([part.W1 for part in networks], axis=1)
+        self.b1[:] = np.concatenate([part.b1 for part in networks])
+        self.W2[:] = np.concatenate([part.W2 for part in networks])
+        self.b2[:] = networks[0].b2
