@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,15 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
-def mnist_dir() -> Path:
-    """Return the folder of the real MNIST files, or skip."""
+def mnist_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with links to the real MNIST files, or skip."""
     named = os.environ.get("MNIST_CLI_TEST_DATA")
     if not named:
         pytest.skip("needs the real MNIST files: set MNIST_CLI_TEST_DATA to their folder")
-    return Path(named)
+    folder = tmp_path_factory.mktemp("mnist")
+    for file in Path(named).resolve().glob("*-ubyte*"):
+        (folder / file.name).symlink_to(file)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +72,8 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
         )
 
     return run
+
+
+def copy_packed(folder: Path, target: Path) -> Path:
+    """Return a copy of a folder, without what has been unpacked in it."""
+    return shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*ubyte"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import copy_packed
 
 from mnist_cli.data.datasets import (
     STEMS,
@@ -27,7 +28,7 @@ IMAGES, LABELS = STEMS["train"]
 @pytest.fixture
 def folder(small_dir: Path, tmp_path: Path) -> Path:
     """Return a copy of the small data set, to be broken."""
-    return shutil.copytree(small_dir, tmp_path / "data")
+    return copy_packed(small_dir, tmp_path / "data")
 
 
 def test_a_part_is_loaded_from_gzip_files(small_dir: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, copy_packed
 from web import Web, body, serve, status, web_server
 
 from mnist_cli.data import download as module
@@ -214,7 +214,7 @@ def test_unpacked_files_are_taken_from_a_folder(tmp_path: Path, files: dict[str,
 def test_a_folder_with_missing_or_other_files_is_refused(
     cli: Cli, small_dir: Path, tmp_path: Path, files: dict[str, bytes]
 ) -> None:
-    source = shutil.copytree(small_dir, tmp_path / "source")
+    source = copy_packed(small_dir, tmp_path / "source")
     write_idx(source / FIRST, np.zeros((3, 28, 28), np.uint8))
     for reason in ("ended after", f"no {FIRST}"):
         result = cli("download", "--data-dir", "data", "--from", source, "--quiet")
@@ -260,7 +260,7 @@ def test_another_data_set_is_neither_replaced_nor_completed(
 
 
 def test_force_deletes_nothing_elsewhere(small_dir: Path, tmp_path: Path, web: Web) -> None:
-    raw = shutil.copytree(small_dir, tmp_path / "MNIST" / "raw")
+    raw = copy_packed(small_dir, tmp_path / "MNIST" / "raw")
     download(tmp_path, [web.url], force=True)
     download(tmp_path, folder=raw, force=True)
     assert sorted(path.name for path in raw.iterdir()) == sorted(NAMES)

@@ -71,7 +71,7 @@ def test_the_fix_of_the_wrong_softmax_is_right(tmp_path: Path) -> None:
     ids=["trained", "below the floor", "wrong usage"],
 )
 def test_the_script_for_ci_ends_with_the_status_that_it_should(
-    environment: dict[str, str], status: int, tmp_path: Path
+    environment: dict[str, str], status: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     script = (
         CI_SCRIPT.replace("--hidden 128", "")
@@ -80,8 +80,8 @@ def test_the_script_for_ci_ends_with_the_status_that_it_should(
     )
     (tmp_path / "check.sh").write_text(script)
     data = {"MNIST_CLI_TRAIN_DATASET": "synthetic"}
-    if folder := os.environ.get("MNIST_CLI_TEST_DATA"):
-        data = {"MNIST_CLI_DATA_DIR": folder}
+    if os.environ.get("MNIST_CLI_TEST_DATA"):
+        data = {"MNIST_CLI_DATA_DIR": str(request.getfixturevalue("mnist_dir"))}
     result = run(["sh", "check.sh"], tmp_path, **data, **environment)
     assert result.returncode == status, result.stdout
 

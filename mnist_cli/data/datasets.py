@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.idx import read_idx
 from mnist_cli.data.synthetic import SIDE, draw
+from mnist_cli.data.unpacked import read_unpacking_once
 from mnist_cli.errors import DataError
 from mnist_cli.nn.mlp import CLASSES
 
@@ -121,7 +121,7 @@ def _read(split: str, data_dir: Path) -> Split:
                 "fetch it with 'mnist-cli download', or name another --data-dir."
             )
         paths.append(path)
-    images, labels = map(read_idx, paths)
+    images, labels = map(read_unpacking_once, paths)
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE) or len(images) == 0:
         raise DataError(
             f"{paths[0]} holds {images.dtype} of shape {images.shape}, "

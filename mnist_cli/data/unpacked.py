@@ -1,0 +1,60 @@
+"""Gzip files that are unpacked once: what came out is kept beside them, and checked each time.
+
+Unpacking MNIST takes 0.4 s; reading it unpacked and checking it, a tenth of that.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from mnist_cli.data.idx import PIECE, read_idx, write_idx
+from mnist_cli.errors import DataError
+
+TRAILER = 8
+"""Bytes at the end of a gzip file: the CRC-32 of what is in it, and its length modulo 2³²."""
+
+
+def read_unpacking_once(path: Path) -> NDArray[Any]:
+    """Read an IDX file; if it is ``NAME.gz``, by way of a file ``NAME`` beside it.
+
+    That file is believed only if its length and its checksum are those which the gzip file ends
+    with. It is made if it is not there, and can be; one that does not fit is left alone.
+
+    Raises
+    ------
+    DataError
+        As `mnist_cli.data.idx.read_idx` does.
+    """
+    plain = path.with_suffix("")
+    if path.suffix != ".gz":
+        return read_idx(path)
+    if plain.is_file() and _fits(plain, path):
+        return read_idx(plain)
+    array = read_idx(path)
+    if not os.path.lexists(plain):
+        with suppress(DataError):  # a full disk, or a folder that may not be written to
+            write_idx(plain, array)
+    return array
+
+
+def _fits(plain: Path, packed: Path) -> bool:
+    """Return whether ``plain`` is what ``packed`` unpacks to."""
+    try:
+        with packed.open("rb") as file:
+            file.seek(-TRAILER, os.SEEK_END)
+            checksum, length = (int.from_bytes(file.read(4), "little") for _ in range(2))
+        if plain.stat().st_size % 2**32 != length:
+            return False
+        found = 0
+        with plain.open("rb") as file:
+            while piece := file.read(PIECE):
+                found = zlib.crc32(piece, found)
+    except OSError:
+        return False
+    return found == checksum
