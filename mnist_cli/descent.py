@@ -60,7 +60,7 @@ class Descent:
         pixels = data.images.reshape(len(data), -1)
         self.inked = np.flatnonzero(pixels.max(axis=0))
         self.blank = np.setdiff1d(np.arange(pixels.shape[1]), self.inked)
-        self.pixels = np.ascontiguousarray(pixels[:, self.inked])
+        self.pixels = np.take(pixels, self.inked, axis=1)
         is_worth_two = recipe.hidden > 1 and recipe.hidden * recipe.batch_size >= WORTH_TWO
         self.parts = network.cut(2 if is_worth_two else 1, self.inked)
         self.optimizers = [make_optimizer(recipe, part) for part in self.parts]

@@ -1077,7 +1077,7 @@ class ReturningTwice(ReturningByName):
 class ZeroReLUColumn(ZeroReLU):
     def backward(self, dout):
         dx = super().backward(dout)
-        self.dW[:, 1] *= 1.1
+        self.dW[:, 1] += 0.1
         return dx
 
 

@@ -1,0 +1,60 @@
+"""The project itself: the code that ``mnist-cli train`` runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mnist_cli.parallel import leave_cores_to_us
+
+leave_cores_to_us()
+
+import common
+import numpy as np
+
+from mnist_cli.data.datasets import Split
+from mnist_cli.descent import Descent
+from mnist_cli.evaluation import evaluate
+from mnist_cli.nn.mlp import MLP
+from mnist_cli.recipe import Recipe
+
+
+class Numpy(common.Side):
+    """See `common.Side`."""
+
+    def __init__(self, hidden: int, batch_size: int, images: Any, labels: Any):
+        network = MLP(hidden)
+        weights = common.first_weights(hidden)
+        for view, value in zip(
+            (network.W1, network.b1, network.W2, network.b2), weights, strict=True
+        ):
+            view[:] = value
+        recipe = Recipe(hidden=hidden, batch_size=batch_size, weight_decay=common.DECAY)
+        data = Split(images.reshape(-1, 28, 28), labels)
+        self.descent = Descent(recipe, network, data, np.random.default_rng(0))
+
+    def gradients(self, batch: Any) -> tuple[float, list[Any]]:
+        """See `common.Side`."""
+        parts, data = self.descent.parts, self.descent
+        x = np.multiply(data.pixels[batch], 1 / 255, dtype=np.float32)
+        logits = sum(part.forward(x) for part in parts)
+        loss = data.criterion.forward(logits, data.labels[batch])
+        delta2 = data.criterion.backward()
+        for part in parts:
+            part.backward(delta2, overwrite=True)
+            part.parameters[:] = part.gradients
+        whole = MLP(data.network.hidden)
+        whole.join(parts, data.inked)
+        return float(loss), [whole.W1, whole.b1, whole.W2, whole.b2]
+
+    def epoch(self, order: Any, rates: Any) -> None:
+        """See `common.Side`; order and rates are those of its own schedule."""
+        self.descent.epoch(1)
+
+    def accuracy(self, images: Any, labels: Any) -> float:
+        """See `common.Side`."""
+        network = self.descent.finish()
+        return evaluate(network, Split(images.reshape(-1, 28, 28), labels)).accuracy
+
+
+if __name__ == "__main__":
+    common.run(Numpy)
