@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cli.data.augmentation import Distorter, Strengths
 from mnist_cli.data.datasets import Split, to_inputs
 from mnist_cli.errors import TrainingDivergedError
 from mnist_cli.nn.layers import Array
@@ -33,6 +35,23 @@ def make_optimizer(recipe: Recipe, network: MLP) -> Optimizer:
     """Return the optimiser that the recipe names, for the parameters of ``network``."""
     kinds: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam}
     return kinds[recipe.optimizer](network.parameters, recipe.momentum, recipe.weight_decay)
+
+
+def make_distorter(recipe: Recipe, rng: np.random.Generator) -> Distorter | None:
+    """Return what distorts the images as the recipe says, or None if nothing does."""
+    if recipe.augment == "none":
+        return None
+    return Distorter(
+        Strengths(
+            rotation=recipe.rotation,
+            scale=recipe.scale,
+            shear=recipe.shear,
+            shift=recipe.shift,
+            displacement=recipe.displacement if recipe.augment == "elastic" else 0.0,
+            smoothness=recipe.smoothness,
+        ),
+        rng,
+    )
 
 
 class Descent:
@@ -55,17 +74,25 @@ class Descent:
         self.labels = data.labels
         self.rng = rng
         self.schedule = SCHEDULES[recipe.schedule]
-        # MNIST leaves 67 pixels blank in all images. The weights from there have no gradient, and
-        # only decay; without them a step takes 8% less.
         pixels = data.images.reshape(len(data), -1)
-        self.inked = np.flatnonzero(pixels.max(axis=0))
+        if recipe.augment != "none":
+            self.inked = np.arange(pixels.shape[1])
+            self.pixels = pixels
+        else:
+            # MNIST leaves 67 pixels blank in all images. The weights from there have no gradient,
+            # and only decay; without them a step takes 8% less.
+            self.inked = np.flatnonzero(pixels.max(axis=0))
+            self.pixels = np.take(pixels, self.inked, axis=1)
         self.blank = np.setdiff1d(np.arange(pixels.shape[1]), self.inked)
-        self.pixels = np.take(pixels, self.inked, axis=1)
         is_worth_two = recipe.hidden > 1 and recipe.hidden * recipe.batch_size >= WORTH_TWO
         self.parts = network.cut(2 if is_worth_two else 1, self.inked)
         self.optimizers = [make_optimizer(recipe, part) for part in self.parts]
+        self.distorters = [make_distorter(recipe, stream) for stream in rng.spawn(len(self.parts))]
         self.criterion = SoftmaxCrossEntropy()
-        self.rows = np.eye(CLASSES, dtype=network.parameters.dtype)
+        dtype = network.parameters.dtype
+        self.rows = np.eye(CLASSES, dtype=dtype)
+        # One batch is trained on while the next one is prepared.
+        self.inputs = np.empty((2, recipe.batch_size, len(self.inked)), dtype)
         self.decay = 1.0
 
     def epoch(
@@ -83,15 +110,16 @@ class Descent:
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         rates = [self._learning_rate(number - 1 + k / len(batches)) for k in range(len(batches))]
         shares: list[Array] = [np.empty(0)] * len(self.parts)
-        x = self._inputs(batches[0])
         delta2 = shares[0]
+        for member in range(len(self.parts)):
+            self._prepare(member, 0, batches[0])
         loss_sum, correct = 0.0, 0
 
         def work(member: int, meet: Meet) -> None:
-            nonlocal x, delta2, loss_sum, correct
+            nonlocal delta2, loss_sum, correct
             part, optimizer = self.parts[member], self.optimizers[member]
             for step, (batch, learning_rate) in enumerate(zip(batches, rates, strict=True), 1):
-                shares[member] = part.forward(x)
+                shares[member] = part.forward(self.inputs[(step - 1) % 2, : len(batch)])
                 meet()
                 if member == 0:
                     logits = sum(shares[1:], start=shares[0])
@@ -106,8 +134,8 @@ class Descent:
                     loss_sum += loss * len(batch)
                     correct += int((logits.argmax(axis=1) == labels).sum())
                     advance(1)
-                if member == len(shares) - 1 and step < len(batches):
-                    x = self._inputs(batches[step])
+                if step < len(batches):
+                    self._prepare(member, step % 2, batches[step])
                 meet()
                 part.backward(delta2, overwrite=True)
                 optimizer.step(part.parameters, part.gradients, learning_rate)
@@ -132,5 +160,20 @@ class Descent:
         """Return the learning rate after so many epochs."""
         return self.recipe.learning_rate * self.schedule(epochs / self.recipe.epochs)
 
-    def _inputs(self, batch: NDArray[np.intp]) -> Array:
-        return to_inputs(np.take(self.pixels, batch, axis=0), self.rows.dtype)
+    def _prepare(self, member: int, buffer: int, batch: NDArray[np.intp]) -> None:
+        """Put a member's share of a batch into ``inputs[buffer]``.
+
+        Distortions are worth sharing; else the last member does all, as the first has the loss.
+        """
+        members = len(self.parts)
+        distorter = self.distorters[member]
+        if distorter:
+            begin, end = (len(batch) * share // members for share in (member, member + 1))
+        else:
+            begin, end = 0 if member == members - 1 else len(batch), len(batch)
+        if begin == end:
+            return
+        images: NDArray[Any] = np.take(self.pixels, batch[begin:end], axis=0)
+        if distorter:
+            images = distorter.distort(images)
+        to_inputs(images, self.rows.dtype, out=self.inputs[buffer, begin:end])

@@ -38,8 +38,12 @@ class Recipe:
         How many images, the last ones, are held out of training.
     patience : int
         After how many epochs without a better validation accuracy to stop; 0 for never.
+    augment : {"none", "affine", "elastic"}
+        Whether every image is newly distorted whenever it is seen; "elastic" is affine as well.
+    rotation, scale, shear, shift, displacement, smoothness : float
+        How much: see `mnist_cli.data.augmentation.Strengths`; the last two are elastic.
     seed : int
-        Decides the first weights and the order of the images.
+        Decides the first weights, the order of the images and their distortions.
     dtype : {"float32", "float64"}
 
     Raises
@@ -58,6 +62,13 @@ class Recipe:
     schedule: str = "one-cycle"
     validation: int = 0
     patience: int = 0
+    augment: str = "none"
+    rotation: float = 12.0
+    scale: float = 0.12
+    shear: float = 0.1
+    shift: float = 1.5
+    displacement: float = 1.5
+    smoothness: float = 5.0
     seed: int = 0
     dtype: str = "float32"
 

@@ -101,6 +101,62 @@ if TYPE_CHECKING:
     help="How the learning rate changes over the run.",
 )
 @click.option(
+    "--augment",
+    type=click.Choice(["none", "affine", "elastic"]),
+    default=Recipe.augment,
+    show_default=True,
+    help="Distort every image anew whenever it is seen: turned, scaled, slanted and shifted, and "
+    "for elastic also as if on rubber.",
+)
+@click.option(
+    "--rotation",
+    metavar="DEGREES",
+    type=options.FiniteFloat(min=0),
+    default=Recipe.rotation,
+    show_default=True,
+    help="Distortion: turned by up to this.",
+)
+@click.option(
+    "--scale",
+    metavar="X",
+    type=options.FiniteFloat(min=0, max=1, max_open=True),
+    default=Recipe.scale,
+    show_default=True,
+    help="Distortion: wider or higher by up to this share.",
+)
+@click.option(
+    "--shear",
+    metavar="X",
+    type=options.FiniteFloat(min=0),
+    default=Recipe.shear,
+    show_default=True,
+    help="Distortion: slanted by up to this tangent.",
+)
+@click.option(
+    "--shift",
+    metavar="PIXELS",
+    type=options.FiniteFloat(min=0),
+    default=Recipe.shift,
+    show_default=True,
+    help="Distortion: shifted by up to this.",
+)
+@click.option(
+    "--displacement",
+    metavar="PIXELS",
+    type=options.FiniteFloat(min=0),
+    default=Recipe.displacement,
+    show_default=True,
+    help="Elastic distortion: how far a point moves, on average.",
+)
+@click.option(
+    "--smoothness",
+    metavar="PIXELS",
+    type=options.FiniteFloat(0.1, 100),
+    default=Recipe.smoothness,
+    show_default=True,
+    help="Elastic distortion: over what distance that changes.",
+)
+@click.option(
     "--validation",
     metavar="N",
     type=options.NOT_NEGATIVE,
@@ -123,7 +179,7 @@ if TYPE_CHECKING:
     type=options.NOT_NEGATIVE,
     default=Recipe.seed,
     show_default=True,
-    help="Decides the first weights and the order of the images.",
+    help="Decides the first weights, and the order of the images and their distortions.",
 )
 @click.option(
     "--dtype",

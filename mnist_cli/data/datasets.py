@@ -11,6 +11,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,7 +154,18 @@ def _draw(split: str) -> Split:
     return Split(draw(labels, rng), labels)
 
 
-def to_inputs(images: NDArray[np.uint8], dtype: np.dtype[np.floating]) -> NDArray[np.floating]:
-    """Return images, or some of their pixels, as the network's input: rows from 0 to 1."""
+def to_inputs(
+    images: NDArray[Any], dtype: np.dtype[np.floating], out: NDArray[Any] | None = None
+) -> NDArray[np.floating]:
+    """Return greys from 0 to 255 as the network's input: rows of numbers from 0 to 1.
+
+    Parameters
+    ----------
+    images : array, shape (N, 28, 28), or (N, pixels) for some of their pixels
+    dtype : dtype
+    out : array, shape (N, pixels), optional
+        Where to put the rows.
+    """
     rows = images.reshape(len(images), math.prod(images.shape[1:]))
-    return np.multiply(rows, 1 / 255, dtype=dtype)
+    inputs: NDArray[np.floating] = np.multiply(rows, 1 / 255, out=out, dtype=dtype)
+    return inputs
