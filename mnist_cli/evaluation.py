@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.data.datasets import Split, to_inputs
-from mnist_cli.nn.losses import SoftmaxCrossEntropy
+from mnist_cli.nn.layers import Array, log_softmax
 from mnist_cli.nn.mlp import CLASSES, MLP
 
 CHUNK = 1000
@@ -96,14 +97,42 @@ def evaluate(network: MLP, data: Split) -> Evaluation:
     data : Split
         At least one image.
     """
-    criterion = SoftmaxCrossEntropy()
+    return measure(log_probabilities(network, data), data)
+
+
+def log_probabilities(network: MLP, data: Split) -> Array:
+    """Return the logarithm of what the network believes of each image, shape (N, 10)."""
+    parts = []
+    # What overflows is told by the loss.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(data), CHUNK):
+            images = data[start : start + CHUNK].images
+            parts.append(log_softmax(network.forward(to_inputs(images, network.parameters.dtype))))
+    return np.concatenate(parts)
+
+
+def committee(members: Sequence[Array]) -> Array:
+    """Return the logarithm of the members' mean probabilities, ``log (1/K)·Σ_k p_k``.
+
+    Parameters
+    ----------
+    members : sequence of arrays, shape (N, 10)
+        The logarithms of the probabilities of each of K members.
+
+    Returns
+    -------
+    array, shape (N, 10)
+        Finite even where all ``p_k`` round to 0, as the largest is taken out of the sum.
+    """
+    logarithms = np.stack(members).astype(np.float64)
+    largest = logarithms.max(axis=0)
+    mean: Array = largest + np.log(np.exp(logarithms - largest).mean(axis=0))
+    return mean
+
+
+def measure(logarithms: Array, data: Split) -> Evaluation:
+    """Compare log-probabilities, shape (N, 10), with the labels of the images."""
     confusion = np.zeros((CLASSES, CLASSES), np.int64)
-    loss_sum = 0.0
-    for start in range(0, len(data), CHUNK):
-        part = data[start : start + CHUNK]
-        # What overflows is told by the loss.
-        with np.errstate(over="ignore", invalid="ignore"):
-            logits = network.forward(to_inputs(part.images, network.parameters.dtype))
-            loss_sum += float(criterion.forward(logits, part.labels)) * len(part)
-        np.add.at(confusion, (part.labels, logits.argmax(axis=1)), 1)
-    return Evaluation(loss_sum / len(data), confusion)
+    np.add.at(confusion, (data.labels, logarithms.argmax(axis=1)), 1)
+    right = logarithms[np.arange(len(data)), data.labels]
+    return Evaluation(-float(right.mean(dtype=np.float64)), confusion)

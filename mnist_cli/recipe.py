@@ -33,6 +33,8 @@ class Recipe:
         SGD's μ, or Adam's β₁.
     weight_decay : float
         λ, decoupled from the gradient.
+    label_smoothing : float
+        ε, the share of each label that is spread evenly over all ten digits.
     schedule : {"constant", "cosine", "one-cycle"}
     validation : int
         How many images, the last ones, are held out of training.
@@ -59,6 +61,7 @@ class Recipe:
     learning_rate: float = None  # type: ignore[assignment]  # __post_init__ fills it in
     momentum: float = 0.9
     weight_decay: float = 0.003
+    label_smoothing: float = 0.0
     schedule: str = "one-cycle"
     validation: int = 0
     patience: int = 0

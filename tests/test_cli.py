@@ -12,12 +12,15 @@ from functools import partial
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from conftest import Cli
 
 from mnist_cli import __version__, training
+from mnist_cli.checkpoint import load_model
 from mnist_cli.cli.main import main
 from mnist_cli.data import download
+from mnist_cli.data.datasets import load_split, to_inputs
 from mnist_cli.nn.layers import ReLU, Softmax
 
 COMMANDS = sorted(main.commands)
@@ -296,6 +299,44 @@ def test_an_accuracy_below_the_floor_is_status_1(cli: Cli, model: Path, small_di
     assert result.exit_code == 1
     assert "--min-accuracy" in result.stderr
     assert json.loads(result.stdout)["accuracy"] == accuracy
+
+
+def test_evaluate_of_several_models_is_that_of_their_committee(cli: Cli, small_dir: Path) -> None:
+    common = ("--data-dir", small_dir, "--hidden", 12, "--epochs", 2, "-q")
+    paths = ["a.npz", "b.npz", "c.npz"]
+    for seed, path in enumerate(paths):
+        assert cli("train", *common, "--seed", seed, "--out", path).exit_code == 0
+    document = json.loads(cli("evaluate", *paths, "--data-dir", small_dir, "--json").stdout)
+    assert [model["path"] for model in document["models"]] == paths
+    for path, model in zip(paths, document["models"], strict=True):
+        alone = json.loads(cli("evaluate", path, "--data-dir", small_dir, "--json").stdout)
+        assert alone["accuracy"] == model["accuracy"]
+    test = load_split("mnist", "test", small_dir)
+    x = to_inputs(test.images, np.dtype("f4"))
+    p = np.mean([load_model(Path(path)).network.probabilities(x) for path in paths], axis=0)
+    assert document["accuracy"] == (p.argmax(axis=1) == test.labels).mean()
+    assert document["loss"] == pytest.approx(-np.log(p[range(len(p)), test.labels]).mean())
+    lines = cli("evaluate", *paths, "--data-dir", small_dir).stdout.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["member", "member", "member", "committee"]
+    assert lines[0].endswith("  a.npz")
+    floor = cli("evaluate", *paths, "--data-dir", small_dir, "--min-accuracy", 1)
+    assert floor.exit_code == 1
+    assert "a.npz, b.npz, c.npz" in floor.stderr
+
+
+def test_a_committee_of_models_that_do_not_fit_is_refused(cli: Cli, small_dir: Path) -> None:
+    common = ("--hidden", 4, "--epochs", 1, "-q")
+    data = ("--data-dir", small_dir)
+    assert cli("train", *common, *data, "--out", "a.npz").exit_code == 0
+    assert cli("train", *common, *data, "--out", "b.npz", "--validation", 100).exit_code == 0
+    result = cli("evaluate", "a.npz", "b.npz", *data, "--split", "train")
+    assert result.exit_code == 2
+    assert "with 0 and 100 images held out" in result.stderr
+    assert cli("evaluate", "a.npz", "b.npz", *data).exit_code == 0
+    assert cli("train", *common, "--dataset", "synthetic", "--out", "c.npz").exit_code == 0
+    result = cli("evaluate", "a.npz", "c.npz", *data)
+    assert result.exit_code == 2
+    assert "mnist and synthetic: name the one" in result.stderr
 
 
 def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> None:

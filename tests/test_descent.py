@@ -66,13 +66,22 @@ def test_an_epoch_does_what_the_textbook_says_in_one_part_or_in_two(
     assert (network.W1[run.blank] != network_of(recipe).W1[run.blank]).all()
 
 
-def test_loss_and_accuracy_are_means_over_all_images(data: Split) -> None:
+@pytest.mark.parametrize("softened", [0.0, 0.2])
+def test_loss_and_accuracy_are_means_over_all_images(softened: float, data: Split) -> None:
     """Without a step in between, they are those of the network on the data."""
-    recipe = Recipe(hidden=40, batch_size=300, learning_rate=1e-30, dtype="float64")
+    recipe = Recipe(
+        hidden=40,
+        batch_size=300,
+        learning_rate=1e-30,
+        label_smoothing=softened,
+        dtype="float64",
+    )
     network = network_of(recipe)
     loss, accuracy = Descent(recipe, network, data, np.random.default_rng(2)).epoch(1)
     logits = network_of(recipe).forward(to_inputs(data.images, np.dtype("f8")))
-    assert loss == pytest.approx(SoftmaxCrossEntropy().forward(logits, data.labels), rel=1e-12)
+    labels = np.full((len(data), 10), softened / 10)
+    labels[np.arange(len(data)), data.labels] += 1 - softened
+    assert loss == pytest.approx(SoftmaxCrossEntropy().forward(logits, labels), rel=1e-12)
     assert accuracy == (logits.argmax(axis=1) == data.labels).mean()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnist_cli.data.datasets import Split
-from mnist_cli.evaluation import CHUNK, Evaluation, evaluate
+from mnist_cli.evaluation import CHUNK, Evaluation, committee, evaluate, measure
 from mnist_cli.nn.mlp import MLP
 
 
@@ -45,3 +45,17 @@ def test_chunks_do_not_change_the_result(network: MLP, rng: np.random.Generator)
         for j in range(10):
             both = (data.labels == i) & (p.argmax(axis=1) == j)
             assert result.confusion_matrix[i, j] == both.sum()
+
+
+def test_a_committee_averages_probabilities(rng: np.random.Generator) -> None:
+    members = rng.dirichlet(np.ones(10), (3, 50))
+    np.testing.assert_allclose(np.exp(committee(list(np.log(members)))), members.mean(axis=0))
+    one = committee([np.log(members[0])])
+    np.testing.assert_allclose(one, np.log(members[0]))
+
+
+def test_what_no_member_believes_is_still_finite() -> None:
+    sure = np.full((1, 10), -2000.0)
+    sure[0, 3] = 0
+    data = Split(np.zeros((1, 28, 28), np.uint8), np.array([7], np.uint8))
+    assert measure(committee([sure, sure]), data).loss == pytest.approx(2000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument(
-    "model", type=options.FilledPath(path_type=Path), default=Path("model.npz"), required=False
+    "models",
+    metavar="[MODEL]...",
+    type=options.FilledPath(path_type=Path),
+    nargs=-1,
 )
 @click.option(
     "--dataset",
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
 @options.json
 @options.quiet
 def evaluate(
-    model: Path,
+    models: tuple[Path, ...],
     dataset: str | None,
     data_dir: Path,
     split: str,
@@ -55,20 +59,26 @@ def evaluate(
 ) -> None:
     """Measure a trained MODEL [default: model.npz]: accuracy, loss, and each digit.
 
+    Several models are a committee: their probabilities are averaged, and each is measured as well.
     The digit by digit measures are precision, recall and F1, and in the confusion matrix a row is
     a true digit, and a column what it was read as.
     """
+    from mnist_cli import evaluation
     from mnist_cli.checkpoint import load_model
-    from mnist_cli.evaluation import evaluate as measure
 
-    loaded = load_model(model)
-    dataset = dataset or str(loaded.metadata["dataset"])
+    paths = models or (Path("model.npz"),)
+    loaded = [load_model(path) for path in paths]
+    dataset = dataset or one_dataset(loaded)
     data = load_images(loaded, dataset, split, data_dir, output.progress(quiet))
-    result = measure(loaded.network, data)
+    members = [evaluation.log_probabilities(model.network, data) for model in loaded]
+    accuracies = [evaluation.measure(member, data).accuracy for member in members]
+    whole = evaluation.committee(members) if len(members) > 1 else members[0]
+    result = evaluation.measure(whole, data)
+    each = list(zip(map(str, paths), accuracies, strict=True))
     if json:
         output.print_json(
             {
-                "models": [{"path": str(model), "accuracy": result.accuracy}],
+                "models": [{"path": path, "accuracy": accuracy} for path, accuracy in each],
                 "dataset": dataset,
                 "split": split,
                 "examples": result.examples,
@@ -80,18 +90,29 @@ def evaluate(
             }
         )
     else:
-        click.echo(report(result, model, dataset, split))
+        click.echo(report(result, each, dataset, split))
     if min_accuracy is not None and result.accuracy < min_accuracy:
         raise CheckFailedError(
-            f"The accuracy of {model} is {result.accuracy:.4f}, "
+            f"The accuracy of {', '.join(map(str, paths))} is {result.accuracy:.4f}, "
             f"which is below --min-accuracy {min_accuracy}."
         )
 
 
+def one_dataset(models: Sequence[Model]) -> str:
+    """Return the data set that all models were trained on."""
+    names = sorted({str(model.metadata["dataset"]) for model in models})
+    if len(names) > 1:
+        raise SettingsError(
+            f"The models were trained on different data sets, {' and '.join(names)}: "
+            "name the one to measure on with --dataset."
+        )
+    return names[0]
+
+
 def load_images(
-    model: Model, dataset: str, split: str, data_dir: Path, progress: Progress
+    models: Sequence[Model], dataset: str, split: str, data_dir: Path, progress: Progress
 ) -> Split:
-    """Return the images to measure on; the model knows how many were held out of its training."""
+    """Return the images to measure on; the models know how many were held out of training."""
     from mnist_cli.data.datasets import load_split
     from mnist_cli.data.download import download_if_missing
     from mnist_cli.training import hold_out
@@ -101,7 +122,14 @@ def load_images(
         download_if_missing(data_dir, parts, progress)
     if split == "test":
         return load_split(dataset, "test", data_dir)
-    validation = int(model.metadata["recipe"]["validation"])
+    held_out_sizes = {int(model.metadata["recipe"]["validation"]) for model in models}
+    if len(held_out_sizes) > 1:
+        told = " and ".join(f"{size:,}" for size in sorted(held_out_sizes))
+        raise SettingsError(
+            f"The models were trained with {told} images held out, so that there is no one "
+            f"--split {split}: take --split test, or models that were trained alike."
+        )
+    validation = held_out_sizes.pop()
     if split == "validation" and not validation:
         raise SettingsError(
             "--split validation has no images, as the model was trained without: "
@@ -111,10 +139,17 @@ def load_images(
     return held_out if split == "validation" else learned_from
 
 
-def report(result: Evaluation, model: Path, dataset: str, split: str) -> str:
-    """Return what a person reads of an evaluation."""
+def report(
+    result: Evaluation, models: Sequence[tuple[str, float]], dataset: str, split: str
+) -> str:
+    """Return what a person reads of an evaluation of models with their own accuracies."""
+    if len(models) == 1:
+        head = [("model", models[0][0])]
+    else:
+        head = [(f"member {n}", f"{a:.2%}  {path}") for n, (path, a) in enumerate(models, 1)]
+        head.append(("committee", f"of {len(models)}"))
     summary = [
-        ("model", str(model)),
+        *head,
         ("images", f"{result.examples:,} of {dataset}, {split}"),
         ("accuracy", f"{result.accuracy:.2%}"),
         ("loss", f"{result.loss:.4f}"),

@@ -94,6 +94,14 @@ if TYPE_CHECKING:
     help="Decay of the parameters, decoupled from the gradient.",
 )
 @click.option(
+    "--label-smoothing",
+    metavar="X",
+    type=options.FiniteFloat(0, 1, max_open=True),
+    default=Recipe.label_smoothing,
+    show_default=True,
+    help="Share of each label that is spread over all ten digits.",
+)
+@click.option(
     "--schedule",
     type=click.Choice(list(SCHEDULES)),
     default=Recipe.schedule,
