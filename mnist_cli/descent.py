@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from mnist_cli.data.augmentation import Distorter, Strengths
 from mnist_cli.data.datasets import Split, to_inputs
 from mnist_cli.errors import TrainingDivergedError
-from mnist_cli.nn.layers import Array
-from mnist_cli.nn.losses import SoftmaxCrossEntropy
+from mnist_cli.nn.layers import Array, Dropout
+from mnist_cli.nn.losses import SoftmaxCrossEntropy, soften
 from mnist_cli.nn.mlp import CLASSES, MLP
 from mnist_cli.nn.optimizers import SGD, Adam, Optimizer
 from mnist_cli.nn.schedules import SCHEDULES
@@ -100,12 +100,14 @@ class Descent:
         is_worth_two = recipe.hidden > 1 and recipe.hidden * recipe.batch_size >= WORTH_TWO
         self.parts = network.cut(2 if is_worth_two else 1, self.inked)
         self.optimizers = [make_optimizer(recipe, part) for part in self.parts]
-        self.distorters = [make_distorter(recipe, stream) for stream in rng.spawn(len(self.parts))]
+        streams = rng.spawn(len(self.parts))
+        self.distorters = [make_distorter(recipe, stream) for stream in streams]
+        if recipe.dropout:
+            for part, stream in zip(self.parts, streams, strict=True):
+                part.dropout = Dropout(recipe.dropout, stream)
         self.criterion = SoftmaxCrossEntropy()
         dtype = network.parameters.dtype
-        # Labels softened by ε keep the logits finite: (1 − ε)·t + ε/10 (Szegedy et al. 2016).
-        softened = recipe.label_smoothing
-        self.rows = ((1 - softened) * np.eye(CLASSES) + softened / CLASSES).astype(dtype)
+        self.rows = soften(np.eye(CLASSES, dtype=dtype), recipe.label_smoothing)
         # One batch is trained on while the next one is prepared.
         self.inputs = np.empty((2, recipe.batch_size, len(self.inked)), dtype)
         self.decay = 1.0

@@ -35,6 +35,8 @@ class Recipe:
         λ, decoupled from the gradient.
     label_smoothing : float
         ε, the share of each label that is spread evenly over all ten digits.
+    dropout : float
+        p, the share of hidden units that are put out in each step.
     schedule : {"constant", "cosine", "one-cycle"}
     validation : int
         How many images, the last ones, are held out of training.
@@ -62,6 +64,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 0.003
     label_smoothing: float = 0.0
+    dropout: float = 0.0
     schedule: str = "one-cycle"
     validation: int = 0
     patience: int = 0

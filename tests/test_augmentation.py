@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mnist_cli.data.augmentation import CHUNK, Distorter, Strengths, blurred_noise
+from mnist_cli.data.augmentation import Distorter, Strengths, blurred_noise
 from mnist_cli.data.datasets import load_split
+from mnist_cli.data.resampling import CHUNK, PARTS, Resampler
 from mnist_cli.data.synthetic import draw
 from mnist_cli.recipe import Recipe
 from mnist_cli.training import train
@@ -27,7 +28,7 @@ def distorted(strengths: Strengths, seed: int = 0, images: NDArray[np.uint8] = I
 def places(strengths: Strengths, count: int) -> NDArray[np.float64]:
     """Return where the pixels are taken from, (2, count, 784), as x and y from the middle."""
     distorter = Distorter(strengths, np.random.default_rng(0))
-    return np.asarray(distorter._draw(count) @ distorter.basis, np.float64)
+    return np.asarray(distorter._draw(count) @ distorter.resampler.basis, np.float64) / PARTS
 
 
 def test_without_strength_images_come_back_unchanged() -> None:
@@ -37,29 +38,25 @@ def test_without_strength_images_come_back_unchanged() -> None:
         np.testing.assert_array_equal(result, IMAGES.reshape(len(IMAGES), -1))
 
 
+def shifted(dx: float, dy: float, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    numbers = np.array([[1, 0, dx], [0, 1, dy]], np.float32)[:, None].repeat(len(images), axis=1)
+    return Resampler().resample(images, numbers).reshape(-1, 28, 28)
+
+
 @pytest.mark.parametrize("dx", [-3, 0, 2])
 @pytest.mark.parametrize("dy", [-30, -1, 4])
 def test_a_shift_by_whole_pixels_is_exact(dx: int, dy: int) -> None:
-    distorter = Distorter(Strengths(), np.random.default_rng(0))
-    numbers = distorter._draw(3)
-    numbers[0, :, 2], numbers[1, :, 2] = dx, dy
-    result = np.empty((3, 784), np.float32)
-    distorter._sample(IMAGES[:3], numbers, result)
-    padded = np.pad(IMAGES[:3], ((0, 0), (40, 40), (40, 40)))
+    padded = np.pad(IMAGES, ((0, 0), (40, 40), (40, 40)))
     expected = padded[:, 40 + dy : 68 + dy, 40 + dx : 68 + dx]
-    np.testing.assert_array_equal(result.reshape(3, 28, 28), expected)
+    np.testing.assert_array_equal(shifted(dx, dy, IMAGES), expected)
 
 
-def test_between_pixels_the_grey_is_between_theirs() -> None:
-    distorter = Distorter(Strengths(), np.random.default_rng(0))
-    numbers = distorter._draw(1)
-    numbers[0, :, 2], numbers[1, :, 2] = 0.25, 0.5
-    result = np.empty((1, 784), np.float32)
-    distorter._sample(IMAGES[:1], numbers, result)
+@pytest.mark.parametrize(("dx", "dy"), [(0.25, 0.5), (0.75, 0), (0, 1 / 256), (0.5, 255 / 256)])
+def test_between_pixels_the_grey_is_between_theirs(dx: float, dy: float) -> None:
     a = np.pad(IMAGES[0].astype(float), ((0, 1), (0, 1)))
-    across = 0.75 * a[:, :-1] + 0.25 * a[:, 1:]
-    expected = 0.5 * across[:-1] + 0.5 * across[1:]
-    np.testing.assert_allclose(result.reshape(28, 28), expected, atol=1e-3)
+    across = (1 - dx) * a[:, :-1] + dx * a[:, 1:]
+    expected = (1 - dy) * across[:-1] + dy * across[1:]
+    np.testing.assert_array_equal(shifted(dx, dy, IMAGES[:1])[0], expected)
 
 
 @pytest.mark.parametrize("smoothness", [2, 5, 9])
@@ -75,9 +72,10 @@ def test_the_mean_displacement_is_the_one_asked_for(smoothness: float) -> None:
 def test_the_field_is_blurred_white_noise() -> None:
     """Its correlation over a distance d is that of a Gaussian blur, exp(−d²/4σ²)."""
     waves = blurred_noise(5)
-    assert waves.shape[1] < 8
-    distance = np.arange(28)[:, None] - np.arange(28)
-    np.testing.assert_allclose(waves @ waves.T, np.exp(-(distance**2) / 100), atol=0.01)
+    assert len(waves) < 30
+    y, x = np.divmod(np.arange(784), 28)
+    distance = (x[:, None] - x) ** 2 + (y[:, None] - y) ** 2
+    np.testing.assert_allclose(waves.T @ waves, np.exp(-distance / 100), atol=0.08)
 
 
 @pytest.mark.parametrize(

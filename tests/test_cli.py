@@ -349,7 +349,7 @@ def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> 
 def test_gradcheck_passes(cli: Cli) -> None:
     result = cli("gradcheck", "--hidden", 16)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1].startswith("All 24 checks passed")
+    assert result.stdout.splitlines()[-1].startswith("All 26 checks passed")
     assert result.stderr == ""
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnist_cli.nn.layers import Linear, ReLU, Softmax, log_softmax
+from mnist_cli.nn.layers import Dropout, Linear, ReLU, Softmax, log_softmax
 
 N, K, J = 4, 3, 5
 
@@ -170,3 +170,21 @@ def test_layers_keep_the_dtype(dtype: str, rng: np.random.Generator) -> None:
         out = layer.forward(x)
         assert out.dtype == dtype
         assert layer.backward(out).dtype == dtype
+
+
+def test_dropout_puts_out_a_share_and_keeps_the_mean(rng: np.random.Generator) -> None:
+    dropout = Dropout(0.25, rng)
+    x = np.ones((400, 500), np.float32)
+    out = dropout.forward(x)
+    assert out.dtype == np.float32
+    assert set(np.unique(out)) == {0, np.float32(1 / 0.75)}
+    assert (out == 0).mean() == pytest.approx(0.25, abs=0.01)
+    assert out.mean() == pytest.approx(1, abs=0.01)
+    # The gradient goes where the units were, and each pass draws anew.
+    np.testing.assert_array_equal(dropout.backward(x), out)
+    assert (dropout.forward(x) != out).any()
+
+
+def test_dropout_of_nothing_changes_nothing(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((3, 4))
+    np.testing.assert_array_equal(Dropout(0, rng).forward(x), x)

@@ -7,7 +7,7 @@ import pytest
 from conftest import gradient
 
 from mnist_cli.nn.layers import Softmax
-from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy, label_rows
+from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy, label_rows, soften
 
 N, C = 4, 5
 
@@ -148,3 +148,10 @@ def test_a_probability_of_zero_without_a_label_costs_nothing() -> None:
     loss = CrossEntropy()
     assert loss.forward(np.array([[0.0, 1.0]]), np.array([1])) == 0
     np.testing.assert_array_equal(loss.backward(), [[0, -1]])
+
+
+def test_softened_labels_still_sum_to_one(rows: np.ndarray) -> None:
+    softened = soften(np.eye(C), 0.1)
+    assert softened[0] == pytest.approx([0.92, 0.02, 0.02, 0.02, 0.02])
+    assert soften(rows, 0.3).sum(axis=1) == pytest.approx(1)
+    np.testing.assert_array_equal(soften(rows, 0), rows)

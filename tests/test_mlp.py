@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mnist_cli.nn.layers import Dropout
 from mnist_cli.nn.losses import SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import CLASSES, INPUTS, MLP, parameter_count
 
@@ -80,6 +81,24 @@ def test_forward_and_backward_follow_the_textbook(network: MLP, rng: np.random.G
         (network.db1, delta1.sum(axis=0)),
     ):
         np.testing.assert_allclose(computed, textbook, atol=1e-14)
+
+
+def test_the_gradients_with_dropout_are_those_of_that_pass(
+    network: MLP, rng: np.random.Generator
+) -> None:
+    x, labels = rng.random((N, INPUTS)), rng.integers(CLASSES, size=N)
+
+    def loss_of(network: MLP) -> tuple[float, SoftmaxCrossEntropy]:
+        network.dropout = Dropout(0.5, np.random.default_rng(3))
+        loss = SoftmaxCrossEntropy()
+        return loss.forward(network.forward(x), labels), loss
+
+    network.backward(loss_of(network)[1].backward())
+    direction = rng.standard_normal(network.parameters.size)
+    twin = MLP(HIDDEN, np.complex128)
+    twin.parameters[:] = network.parameters + 1e-30j * direction
+    exact = loss_of(twin)[0].imag / 1e-30
+    assert network.gradients @ direction == pytest.approx(exact, rel=1e-10)
 
 
 def test_gradients_of_the_network_add_up_until_cleared(

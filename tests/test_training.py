@@ -144,6 +144,7 @@ def test_epochs_are_told_as_they_end_and_steps_as_they_are_done(data: Split) -> 
         {"learning_rate": 0.1},
         {"schedule": "cosine"},
         {"label_smoothing": 0.1},
+        {"dropout": 0.5},
         {"batch_size": 64},
         {"optimizer": "adam", "learning_rate": 0.3},
     ],

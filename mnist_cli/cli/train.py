@@ -102,6 +102,14 @@ if TYPE_CHECKING:
     help="Share of each label that is spread over all ten digits.",
 )
 @click.option(
+    "--dropout",
+    metavar="X",
+    type=options.FiniteFloat(0, 1, max_open=True),
+    default=Recipe.dropout,
+    show_default=True,
+    help="Share of the hidden units that are put out at random in each step.",
+)
+@click.option(
     "--schedule",
     type=click.Choice(list(SCHEDULES)),
     default=Recipe.schedule,

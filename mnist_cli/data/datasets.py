@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.synthetic import SIDE, draw
+from mnist_cli.data.resampling import SIDE
+from mnist_cli.data.synthetic import draw
 from mnist_cli.data.unpacked import read_unpacking_once
 from mnist_cli.errors import DataError
 from mnist_cli.nn.mlp import CLASSES

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cli.data.resampling import SIDE, affine
+
 # Ways to write each digit, as (relative frequency, path). A path runs smoothly through points "x,y"
 # on a sheet about 6 wide and 10 high, x to the right and y down. A point written twice is a sharp
 # corner; "/" lifts the pen.
@@ -104,7 +106,6 @@ STYLES: dict[int, tuple[tuple[int, str], ...]] = {
     ),
 }
 
-SIDE = 28  # pixels, side of an image
 BOX = 20  # pixels, longer side of the inked part
 
 # A distortion is uniform between its mean, or 0, minus and plus what stands here.
@@ -231,10 +232,8 @@ def _write(
     side = BOX * np.exp(SIZE_MEAN + SIZE * scalars[:, 5:6])
     shift = SHIFT * scalars[:, 6:, None]
 
-    cos, sin = np.cos(turn), np.sin(turn)
-    affine = np.stack([cos * aspect, -cos * slant - sin, sin * aspect, cos - sin * slant], axis=1)
     xy = styles.xy[style] + bend.reshape(len(labels), 2, -1) @ styles.bends[style]
-    xy = affine.reshape(-1, 2, 2) @ xy
+    xy = affine(turn, -slant, aspect, 1).swapaxes(0, 1) @ xy
     low, high = xy.min(axis=2, keepdims=True), xy.max(axis=2, keepdims=True)
     scale = (side - 2 * radius) / (high - low).max(axis=1)
     xy = (xy - low) * scale[:, :, None] + (radius[:, :, None] - 0.5)

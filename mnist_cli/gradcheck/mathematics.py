@@ -20,10 +20,11 @@ from mnist_cli.gradcheck.diagnosis import diagnose
 from mnist_cli.gradcheck.gradient import check_gradient
 from mnist_cli.gradcheck.layer import check_layer
 from mnist_cli.gradcheck.loss import UPSTREAM, check_loss
+from mnist_cli.gradcheck.network import check_network
 from mnist_cli.gradcheck.wrong_answers import WRONG_ANSWERS, WrongAnswer
-from mnist_cli.nn.layers import Linear, ReLU, Softmax
-from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy
-from mnist_cli.nn.mlp import CLASSES, INPUTS, MLP
+from mnist_cli.nn.layers import Dropout, Linear, ReLU, Softmax
+from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy, label_rows, soften
+from mnist_cli.nn.mlp import CLASSES
 
 INNER = 7
 """Inputs of the layers that are checked by themselves: not 10, so that a transpose is seen."""
@@ -74,9 +75,10 @@ def check_mathematics(hidden: int, batch_size: int, seed: int, tolerance: float)
     checks = [
         *_linear(batch_size, tolerance, rng),
         *_relu(batch_size, tolerance, rng),
+        _dropout(batch_size, tolerance, rng),
         *_softmax(batch_size, tolerance, rng),
         *_losses(batch_size, tolerance, rng),
-        *_network(hidden, batch_size, tolerance, rng),
+        *check_network(hidden, batch_size, tolerance, rng),
     ]
     return Report(tolerance, checks, list(_wrong_answers(batch_size, tolerance, rng)))
 
@@ -131,6 +133,28 @@ def _relu(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iterat
     yield from _named(checks, x=("ReLU, to x", "dx = dout ⊙ [x > 0]"))
 
 
+def _dropout(batch_size: int, tolerance: float, rng: np.random.Generator) -> Check:
+    x, dout = rng.standard_normal((2, batch_size, CLASSES))
+    seed = int(rng.integers(2**32))
+
+    def layer() -> Dropout:
+        # The derivative is that of a pass: the same units are put out in each.
+        return Dropout(0.5, np.random.default_rng(seed))
+
+    dropout = layer()
+    dropout.forward(x)
+    return check_gradient(
+        "Dropout, to x",
+        "dx = dout ⊙ m",
+        dropout.backward(dout),
+        lambda x: (dout * layer().forward(x)).sum(),
+        x,
+        tolerance,
+        rng,
+        diagnose=partial(diagnose, batch_size=batch_size),
+    )
+
+
 def _softmax(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iterator[Check]:
     x, dout = rng.standard_normal((2, batch_size, CLASSES))
     checks = check_layer(Softmax(), x=x, tolerance=tolerance)
@@ -165,9 +189,10 @@ def _losses(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iter
 
     checks = check_loss(CrossEntropy(), x=probabilities, labels=rows, tolerance=tolerance)
     yield from _named(checks, x=("CrossEntropy, to p", "dp = −t/(p·N)·dout"))
-    for kind, labels in (("indices", indices), ("rows", rows)):
+    softened = soften(label_rows(indices, logits), 0.1)
+    for kind, labels in (("as indices", indices), ("as rows", rows), ("softened", softened)):
         checks = check_loss(SoftmaxCrossEntropy(), x=logits, labels=labels, tolerance=tolerance)
-        name = f"SoftmaxCrossEntropy, to z, labels as {kind}"
+        name = f"SoftmaxCrossEntropy, to z, labels {kind}"
         yield from _named(checks, x=(name, "dz = (softmax − labels)/N·dout"))
     fused = SoftmaxCrossEntropy()
     fused.forward(logits, rows)
@@ -204,84 +229,6 @@ def _losses(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iter
         tolerance,
         method="known values, float32",
     )
-
-
-def _network(
-    hidden: int, batch_size: int, tolerance: float, rng: np.random.Generator
-) -> Iterator[Check]:
-    network = MLP(hidden, np.float64)
-    network.initialize(rng)
-    network.b1[:], network.b2[:] = rng.standard_normal(hidden), rng.standard_normal(CLASSES)
-    x = rng.random((batch_size, INPUTS))
-    labels = rng.integers(CLASSES, size=batch_size)
-    loss = SoftmaxCrossEntropy()
-    loss.forward(network.forward(x), labels)
-    network.backward(loss.backward())
-    check = partial(
-        check_gradient,
-        tolerance=tolerance,
-        rng=rng,
-        diagnose=partial(diagnose, batch_size=batch_size),
-    )
-
-    def from_z2(z2: NDArray[Any]) -> Any:
-        return SoftmaxCrossEntropy().forward(z2, labels)
-
-    def from_z1(z1: NDArray[Any]) -> Any:
-        return from_z2(Linear(network.W2, network.b2).forward(ReLU().forward(z1)))
-
-    yield check(
-        "Network, to z2", "delta2 = (softmax − labels)/N", network.delta2, from_z2, network.z2
-    )
-    yield check(
-        "Network, to z1", "delta1 = (delta2·W2ᵀ) ⊙ [z1 > 0]", network.delta1, from_z1, network.z1
-    )
-
-    def from_parameters(parameters: NDArray[Any]) -> Any:
-        twin = MLP(hidden, parameters.dtype)
-        twin.parameters[:] = parameters
-        return from_z2(twin.forward(x))
-
-    W1, b1, W2, b2, a1 = network.W1, network.b1, network.W2, network.b2, network.a1
-    for name, formula, computed, f, parameter in (
-        ("W2", "dW2 = a1ᵀ·delta2", network.dW2, lambda W: from_z2(Linear(W, b2).forward(a1)), W2),
-        ("b2", "db2 = 1ᵀ·delta2", network.db2, lambda b: from_z2(Linear(W2, b).forward(a1)), b2),
-        ("W1", "dW1 = xᵀ·delta1", network.dW1, lambda W: from_z1(Linear(W, b1).forward(x)), W1),
-        ("b1", "db1 = 1ᵀ·delta1", network.db1, lambda b: from_z1(Linear(W1, b).forward(x)), b1),
-    ):
-        yield check(f"Network, to {name}", formula, computed, f, parameter)
-    yield check(
-        "Network, to all parameters",
-        "d loss / d parameters",
-        network.gradients,
-        from_parameters,
-        network.parameters,
-    )
-    if hidden > 1:
-        yield check(
-            "Network in two halves, as it trains",
-            "d loss / d parameters",
-            _gradients_of_halves(network, x, labels),
-            from_parameters,
-            network.parameters,
-        )
-
-
-def _gradients_of_halves(
-    network: MLP, x: NDArray[Any], labels: NDArray[Any]
-) -> NDArray[np.floating[Any]]:
-    """Return the gradients as training finds them: of two halves, and put together again."""
-    every = np.arange(INPUTS)
-    halves = network.cut(2, every)
-    loss = SoftmaxCrossEntropy()
-    loss.forward(halves[0].forward(x) + halves[1].forward(x), labels)
-    delta2 = loss.backward()
-    for half in halves:
-        half.backward(delta2, overwrite=True)
-        half.parameters[:] = half.gradients
-    whole = MLP(network.hidden, network.parameters.dtype)
-    whole.join(halves, every)
-    return whole.parameters
 
 
 class _Claiming(SoftmaxCrossEntropy):

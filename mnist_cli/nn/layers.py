@@ -92,6 +92,37 @@ class ReLU:
         return dout * (self.out > 0)
 
 
+class Dropout:
+    """Puts random units out, a share ``p`` of them, and makes up for it in the others.
+
+    ``x ⊙ m``, where each entry of ``m`` is 0 with the probability ``p`` and else ``1/(1 − p)``, so
+    that the mean stays what it was. As nothing can rely on a unit that may be missing, each has
+    to be useful by itself (Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov 2014). It
+    belongs in training alone.
+
+    Parameters
+    ----------
+    rate : float
+        ``p``, at least 0 and below 1.
+    rng : Generator
+        Draws a new ``m`` in each pass.
+    """
+
+    def __init__(self, rate: float, rng: np.random.Generator):
+        self.rate = rate
+        self.rng = rng
+
+    def forward(self, x: Array) -> Array:
+        """Return ``x ⊙ m``, in the shape of ``x``."""
+        is_kept = self.rng.random(x.shape, dtype=np.float32) >= self.rate
+        self.mask = is_kept * x.real.dtype.type(1 / (1 - self.rate))
+        return x * self.mask
+
+    def backward(self, dout: Array) -> Array:
+        """Return ``dx = dout ⊙ m``: what was put out has no part in the loss."""
+        return dout * self.mask
+
+
 def log_softmax(x: Array) -> Array:
     """Return ``x − m − log Σ exp(x − m)`` over the last axis, m being the maximum of the row.
 

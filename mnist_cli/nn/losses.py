@@ -48,6 +48,22 @@ def label_rows(labels: Labels, like: Array) -> Array:
     return rows
 
 
+def soften(rows: Array, smoothing: float) -> Array:
+    """Return ``(1 − ε)·rows + ε/C``: labels of which a share ε is spread over all C classes.
+
+    With labels of 0 and 1 the logits would have to be infinite; with these they need not (Szegedy,
+    Vanhoucke, Ioffe, Shlens and Wojna 2016).
+
+    Parameters
+    ----------
+    rows : array, shape (N, C)
+    smoothing : float
+        ε, at least 0 and below 1.
+    """
+    softened: Array = (1 - smoothing) * rows + smoothing / rows.shape[-1]
+    return softened
+
+
 class CrossEntropy:
     """The loss ``−(1/N)·Σ t·log p`` of probabilities ``p``, as a node of its own.
 

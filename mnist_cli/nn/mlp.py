@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mnist_cli.nn.layers import Array, Linear, ReLU, Softmax
+from mnist_cli.nn.layers import Array, Dropout, Linear, ReLU, Softmax
 
 INPUTS = 784
 CLASSES = 10
@@ -52,6 +52,8 @@ class MLP:
     parameters, gradients : array, shape ((784 + 1)·hidden + (hidden + 1)·10,)
         One vector each; W1, b1, W2, b2 and dW1, db1, dW2, db2 are views of them, in this order.
         All zero at first.
+    dropout : Dropout or None
+        What training may put between ``a1`` and ``W2``.
     """
 
     def __init__(self, hidden: int, dtype: DTypeLike = np.float32, inputs: int = INPUTS):
@@ -63,6 +65,7 @@ class MLP:
         self.dW1, self.db1, self.dW2, self.db2 = self._views(self.gradients)
         self.linear1 = Linear(self.W1, self.b1, self.dW1, self.db1)
         self.relu = ReLU()
+        self.dropout: Dropout | None = None
         self.linear2 = Linear(self.W2, self.b2, self.dW2, self.db2)
         self.softmax = Softmax()
 
@@ -87,6 +90,8 @@ class MLP:
         """Return the logits ``z2``, shape (N, 10), of a batch ``x`` of shape (N, 784)."""
         self.z1 = self.linear1.forward(x)
         self.a1 = self.relu.forward(self.z1)
+        if self.dropout:
+            self.a1 = self.dropout.forward(self.a1)
         self.z2 = self.linear2.forward(self.a1)
         return self.z2
 
@@ -102,7 +107,10 @@ class MLP:
         ``overwrite``, ``gradients`` counts as zero, and is replaced.
         """
         self.delta2 = delta2
-        self.delta1 = self.relu.backward(self.linear2.backward(delta2, overwrite=overwrite))
+        dout = self.linear2.backward(delta2, overwrite=overwrite)
+        if self.dropout:
+            dout = self.dropout.backward(dout)
+        self.delta1 = self.relu.backward(dout)
         self.linear1.accumulate(self.delta1, overwrite=overwrite)
 
     def zero_gradients(self) -> None:
