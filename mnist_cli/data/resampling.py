@@ -70,29 +70,37 @@ class Resampler:
         self.places = np.empty((2, CHUNK, pixels), np.float32)
         self.corners, self.fractions = np.empty((2, 2, CHUNK, pixels), np.int32)
         self.index = np.empty((CHUNK, pixels), np.intp)
-        self.left, self.right = np.empty((2, CHUNK, pixels), np.uint32)
+        # The places are no longer needed when the greys have been found.
+        self.left, self.right = self.places.view(np.uint32)
 
-    def resample(self, images: NDArray[np.uint8], numbers: Floats) -> Floats:
-        """Return the images with their ink moved.
+    def resample(
+        self, images: NDArray[np.uint8], numbers: Floats, out: NDArray[np.floating] | None = None
+    ) -> NDArray[np.floating]:
+        """Return the images with their ink moved, as the inputs of a network.
 
         Parameters
         ----------
         images : array of uint8, shape (N, 28, 28)
         numbers : array of float32, shape (2, N, 3 + K)
             For ``q`` in x and in y: a row of ``A``, an entry of ``t``, and the waves' heights.
+        out : array, shape (N, 784), optional
+            Where to put them.
 
         Returns
         -------
-        array of float32, shape (N, 784)
-            Greys from 0 to 255.
+        array, shape (N, 784)
+            From 0 to 1; float32, or `out`.
         """
-        out = np.empty((len(images), SIDE * SIDE), np.float32)
+        if out is None:
+            out = np.empty((len(images), SIDE * SIDE), np.float32)
         for start in range(0, len(images), CHUNK):
             part = slice(start, start + CHUNK)
             self._resample(images[part], numbers[:, part], out[part])
         return out
 
-    def _resample(self, images: NDArray[np.uint8], numbers: Floats, out: Floats) -> None:
+    def _resample(
+        self, images: NDArray[np.uint8], numbers: Floats, out: NDArray[np.floating]
+    ) -> None:
         """Do it for at most `CHUNK` images.
 
         All is done in whole numbers, a place in 1/256 of a pixel and a grey in as much of a grey:
@@ -101,8 +109,9 @@ class Resampler:
         count = len(images)
         places, index = self.places[:, :count], self.index[:count]
         corners, fractions = self.corners[:, :count], self.fractions[:, :count]
-        np.matmul(numbers, self.basis, out=places)
-        places += PARTS * (SIDE + 1) / 2 + 0.5  # from the corner of the paper, rounded
+        from_corner = numbers.copy()
+        from_corner[:, :, 2] += (SIDE + 1) / 2 + 0.5 / PARTS  # of the paper; rounded, not cut off
+        np.matmul(from_corner, self.basis, out=places)
         np.clip(places, 0, PARTS * (SIDE + 1), out=places)
         np.copyto(corners, places, casting="unsafe")
         np.bitwise_and(corners, PARTS - 1, out=fractions)
@@ -123,7 +132,8 @@ class Resampler:
         above, below = interpolate(left, right, along), right
         np.right_shift(above, 16, out=below)
         above &= 0xFFFF
-        np.multiply(interpolate(above, below, down), 1 / PARTS**2, out=out)
+        np.copyto(out, interpolate(above, below, down).view(np.int32))
+        out *= 1 / (255 * PARTS**2)
 
     def _fours(self, images: NDArray[np.uint8]) -> NDArray[np.uint32]:
         """Return for each pixel of the papers the four greys at and beside it, as bytes.
