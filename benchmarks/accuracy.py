@@ -17,6 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from mnist_cli.data.datasets import default_data_dir, load_split
+from mnist_cli.data.preprocessing import preprocess
 from mnist_cli.evaluation import evaluate
 from mnist_cli.recipe import Recipe
 from mnist_cli.training import hold_out, train
@@ -37,7 +38,10 @@ def main() -> None:
     parser.add_argument("--validation", action="store_true")
     for name, kind in SETTINGS.items():
         option = "--lr" if name == "learning_rate" else f"--{name.replace('_', '-')}"
-        parser.add_argument(option, dest=name, type=kind)
+        if kind is bool:
+            parser.add_argument(option, dest=name, action="store_const", const=True)
+        else:
+            parser.add_argument(option, dest=name, type=kind)
     arguments = vars(parser.parse_args())
     settings = {name: arguments[name] for name in SETTINGS if arguments[name] is not None}
     print(Recipe(**settings))
@@ -49,8 +53,10 @@ def main() -> None:
         judge = load_split("mnist", "test", arguments["data_dir"])
     accuracies = []
     for seed in range(arguments["seeds"]):
-        result = train(Recipe(seed=seed, **settings), learn)
-        accuracies.append(evaluate(result.network, judge).accuracy)
+        recipe = Recipe(seed=seed, **settings)
+        result = train(recipe, learn)
+        seen = preprocess(judge, deskew=recipe.deskew, digit_width=recipe.digit_width)
+        accuracies.append(evaluate(result.network, seen).accuracy)
         seconds = sum(epoch.seconds for epoch in result.history)
         print(f"seed {seed}  {accuracies[-1]:.2%}  {seconds:.1f} s", flush=True)
     print(f"mean {statistics.mean(accuracies):.3%}", end="")

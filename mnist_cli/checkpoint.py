@@ -31,11 +31,21 @@ class Model:
     network : MLP
     metadata : dict
         ``format_version``, ``hidden``, ``dtype``, and what `save_model` was given; at least
-        ``dataset``, and ``recipe`` with its ``validation``.
+        ``dataset``, and ``recipe`` with its ``validation``, ``deskew`` and ``digit_width``.
     """
 
     network: MLP
     metadata: dict[str, Any]
+
+    @property
+    def deskew(self) -> bool:
+        """Whether the network reads digits that have been made upright."""
+        return bool(self.metadata["recipe"]["deskew"])
+
+    @property
+    def digit_width(self) -> int:
+        """The width to which the digits are brought that the network reads, or 0."""
+        return int(self.metadata["recipe"]["digit_width"])
 
 
 def check_writable(path: Path) -> None:
@@ -122,13 +132,16 @@ def _is_sound(metadata: Any, parameters: NDArray[Any]) -> bool:
     """Return whether the metadata has what its format promises, and the parameters fit it."""
     try:
         version, hidden = metadata["format_version"], metadata["hidden"]
-        validation = metadata["recipe"]["validation"]
-        numbers = (version, hidden, validation)
+        recipe = metadata["recipe"]
+        validation, digit_width = recipe["validation"], recipe["digit_width"]
+        numbers = (version, hidden, validation, digit_width)
         return (
             all(type(number) is int for number in numbers)
             and version == FORMAT
             and hidden >= 1
             and validation >= 0
+            and 0 <= digit_width <= 28
+            and isinstance(recipe["deskew"], bool)
             and isinstance(metadata["dataset"], str)
             and metadata["dtype"] in ("float32", "float64")
             and parameters.dtype == metadata["dtype"]

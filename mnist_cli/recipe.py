@@ -42,6 +42,10 @@ class Recipe:
         How many images, the last ones, are held out of training.
     patience : int
         After how many epochs without a better validation accuracy to stop; 0 for never.
+    deskew : bool
+        Whether the digits are made upright first: see `mnist_cli.data.preprocessing`.
+    digit_width : int
+        To how many pixels the width of each digit is brought first; 0 leaves it.
     augment : {"none", "affine", "elastic"}
         Whether every image is newly distorted whenever it is seen; "elastic" is affine as well.
     rotation, scale, shear, shift, displacement, smoothness : float
@@ -68,6 +72,8 @@ class Recipe:
     schedule: str = "one-cycle"
     validation: int = 0
     patience: int = 0
+    deskew: bool = False
+    digit_width: int = 0
     augment: str = "none"
     rotation: float = 12.0
     scale: float = 0.12

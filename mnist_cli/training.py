@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnist_cli.data.datasets import Split
+from mnist_cli.data.preprocessing import preprocess
 from mnist_cli.descent import Descent
 from mnist_cli.errors import SettingsError, TrainingDivergedError
 from mnist_cli.evaluation import evaluate
@@ -101,6 +102,7 @@ def train(
     SettingsError
         If the recipe does not go with the data.
     """
+    data = preprocess(data, deskew=recipe.deskew, digit_width=recipe.digit_width)
     learn, held_out = hold_out(data, recipe.validation)
     rng = np.random.default_rng(recipe.seed)
     network = MLP(recipe.hidden, recipe.dtype)

@@ -13,7 +13,10 @@ from mnist_cli.checkpoint import FORMAT, check_writable, load_model, save_model
 from mnist_cli.errors import ModelError
 from mnist_cli.nn.mlp import MLP
 
-METADATA = {"dataset": "mnist", "recipe": {"validation": 0}}
+METADATA = {
+    "dataset": "mnist",
+    "recipe": {"validation": 0, "deskew": False, "digit_width": 0},
+}
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ def test_every_option_of_training_is_a_key(tmp_path: Path) -> None:
         'optimizer = "adam"\nlr = 1\nmomentum = 0.5\nweight_decay = 0.1\nschedule = "cosine"\n'
         'augment = "affine"\nrotation = 1\nscale = 0\nshear = 2\nshift = 3\n'
         "displacement = 4\nsmoothness = 5\nlabel-smoothing = 0.1\ndropout = 0.2\n"
+        "deskew = true\ndigit-width = 14\n"
         'validation = 5\npatience = 4\nseed = 9\ndtype = "float64"\nout = "o"\nlog = "l"\n'
         "json = true\nquiet = true\n"
     )

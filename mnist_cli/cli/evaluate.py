@@ -65,12 +65,16 @@ def evaluate(
     """
     from mnist_cli import evaluation
     from mnist_cli.checkpoint import load_model
+    from mnist_cli.data.preprocessing import preprocess
 
     paths = models or (Path("model.npz"),)
     loaded = [load_model(path) for path in paths]
     dataset = dataset or one_dataset(loaded)
     data = load_images(loaded, dataset, split, data_dir, output.progress(quiet))
-    members = [evaluation.log_probabilities(model.network, data) for model in loaded]
+    members = []
+    for model in loaded:
+        seen = preprocess(data, deskew=model.deskew, digit_width=model.digit_width)
+        members.append(evaluation.log_probabilities(model.network, seen))
     accuracies = [evaluation.measure(member, data).accuracy for member in members]
     whole = evaluation.committee(members) if len(members) > 1 else members[0]
     result = evaluation.measure(whole, data)

@@ -117,6 +117,19 @@ if TYPE_CHECKING:
     help="How the learning rate changes over the run.",
 )
 @click.option(
+    "--deskew",
+    is_flag=True,
+    help="Make the digits upright first, those that are read as well.",
+)
+@click.option(
+    "--digit-width",
+    metavar="PIXELS",
+    type=click.IntRange(0, 28),
+    default=Recipe.digit_width,
+    show_default=True,
+    help="Bring all digits to this width first, those that are read as well; 0 leaves it.",
+)
+@click.option(
     "--augment",
     type=click.Choice(["none", "affine", "elastic"]),
     default=Recipe.augment,
@@ -236,6 +249,7 @@ def train(
     from mnist_cli.checkpoint import check_writable, save_model
     from mnist_cli.data.datasets import load_split
     from mnist_cli.data.download import download_if_missing
+    from mnist_cli.data.preprocessing import preprocess
     from mnist_cli.evaluation import evaluate
 
     recipe = Recipe(**settings)
@@ -256,6 +270,7 @@ def train(
 
         result = training.train(recipe, images, on_epoch=report, progress=progress)
     seconds = time.perf_counter() - started
+    test = preprocess(test, deskew=recipe.deskew, digit_width=recipe.digit_width)
     measured = evaluate(result.network, test)
     save_model(
         out,

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli
+from numpy.typing import NDArray
+
+from mnist_cli.data.datasets import Split
+from mnist_cli.data.preprocessing import CHUNK, WIDEST, preprocess
+from mnist_cli.data.synthetic import draw
+
+LABELS = np.arange(300, dtype=np.uint8) % 10
+DIGITS = Split(draw(LABELS, np.random.default_rng(0)), LABELS)
+
+
+def widths(images: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Count the columns from the first with visible ink to the last."""
+    dark = images.max(axis=1) > 32
+    return np.array([np.ptp(np.flatnonzero(row)) + 1 for row in dark])
+
+
+def middles(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the mean place of the ink, x and y, shape (N, 2)."""
+    ink = images / images.sum(axis=(1, 2), keepdims=True)
+    places = np.arange(28)
+    return np.stack([ink.sum(axis=1) @ places, ink.sum(axis=2) @ places], axis=1)
+
+
+def slants(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    ink = images / images.sum(axis=(1, 2), keepdims=True)
+    y, x = np.mgrid[:28, :28]
+    dx, dy = (
+        place - middle[:, None, None]
+        for place, middle in zip((x, y), middles(images).T, strict=True)
+    )
+    return np.asarray((ink * dx * dy).sum(axis=(1, 2)) / (ink * dy**2).sum(axis=(1, 2)))
+
+
+def test_what_is_not_asked_for_is_not_done() -> None:
+    assert preprocess(DIGITS, deskew=False, digit_width=0) is DIGITS
+
+
+def test_deskewed_digits_have_no_slant_and_stay_where_they_are() -> None:
+    upright = preprocess(DIGITS, deskew=True, digit_width=0)
+    assert np.abs(slants(DIGITS.images)).mean() > 0.1
+    assert np.abs(slants(upright.images)).max() < 0.02
+    np.testing.assert_allclose(middles(upright.images), middles(DIGITS.images), atol=0.05)
+    np.testing.assert_array_equal(upright.labels, LABELS)
+    assert upright.images.dtype == np.uint8
+
+
+@pytest.mark.parametrize("width", [10, 14, 20])
+def test_digits_become_as_wide_as_asked_for(width: int) -> None:
+    wide = preprocess(DIGITS, deskew=False, digit_width=width)
+    # Nothing becomes more than twice as wide: a 1 stays narrow.
+    expected = np.minimum(width, WIDEST * widths(DIGITS.images))
+    assert np.abs(widths(wide.images) - expected).max() <= 2
+    np.testing.assert_allclose(middles(wide.images), middles(DIGITS.images), atol=0.3)
+
+
+def test_no_image_is_touched_by_another_and_blank_ones_stay_blank() -> None:
+    images = np.zeros((2 * CHUNK + 3, 28, 28), np.uint8)
+    images[CHUNK] = DIGITS.images[7]
+    labels = np.zeros(len(images), np.uint8)
+    result = preprocess(Split(images, labels), deskew=True, digit_width=12)
+    assert not np.delete(result.images, CHUNK, axis=0).any()
+    alone = preprocess(DIGITS[7:8], deskew=True, digit_width=12)
+    np.testing.assert_array_equal(result.images[CHUNK], alone.images[0])
+
+
+def test_a_network_is_evaluated_on_digits_as_it_was_trained(cli: Cli, small_dir: Path) -> None:
+    """What train measured at its end is what evaluate measures, alone and in a committee."""
+    measured = {}
+    for name, how in (("a.npz", ["--deskew"]), ("b.npz", ["--digit-width", "12"]), ("c.npz", [])):
+        options = ["--hidden", "8", "--epochs", "1", "--data-dir", str(small_dir), "--json"]
+        result = cli("train", *how, "--out", name, *options)
+        measured[name] = json.loads(result.stdout)["test_accuracy"]
+    together = json.loads(cli("evaluate", *measured, "--data-dir", str(small_dir), "--json").stdout)
+    assert {model["path"]: model["accuracy"] for model in together["models"]} == measured
+    assert len(set(measured.values())) > 1
