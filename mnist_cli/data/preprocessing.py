@@ -48,7 +48,7 @@ def _sheared(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     def numbers(images: NDArray[np.uint8]) -> Floats:
         _, y_mean, covariance, variance = _moments(images)
-        slant: Floats = covariance / np.maximum(variance, np.float32(1e-6))
+        slant = np.divide(covariance, np.maximum(variance, 1e-6), dtype=np.float32)
         return _along_x(np.ones_like(slant), slant, -(slant * y_mean))
 
     return _resampled(images, numbers)
