@@ -60,11 +60,11 @@ def main() -> None:
 
     import numpy as np
 
-    from mnist_cli.checkpoint import save_model
     from mnist_cli.data.datasets import STEMS, find_file, load_split, to_inputs
     from mnist_cli.data.idx import read_idx
     from mnist_cli.descent import Descent
     from mnist_cli.evaluation import evaluate
+    from mnist_cli.model_file import save_model
     from mnist_cli.nn.losses import SoftmaxCrossEntropy
     from mnist_cli.nn.mlp import MLP
     from mnist_cli.recipe import Recipe

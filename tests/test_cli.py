@@ -17,10 +17,10 @@ import pytest
 from conftest import Cli
 
 from mnist_cli import __version__, training
-from mnist_cli.checkpoint import load_model
 from mnist_cli.cli.main import main
 from mnist_cli.data import download
 from mnist_cli.data.datasets import load_split, to_inputs
+from mnist_cli.model_file import load_model
 from mnist_cli.nn.layers import ReLU, Softmax
 
 COMMANDS = sorted(main.commands)

@@ -9,10 +9,10 @@ import click
 import pytest
 from conftest import Cli
 
-from mnist_cli.checkpoint import load_model
 from mnist_cli.cli.config import config_folder, find_config, read_config
 from mnist_cli.cli.train import train
 from mnist_cli.errors import ConfigError
+from mnist_cli.model_file import load_model
 from mnist_cli.recipe import Recipe
 
 Trained = Callable[..., dict[str, object]]

@@ -25,7 +25,7 @@ LAYER_OF = {
     "recipe": "errors",
     "nn": "nn",
     "data": "data",
-    "checkpoint": "training",
+    "model_file": "training",
     "descent": "training",
     "evaluation": "training",
     "gradcheck": "training",

@@ -13,9 +13,9 @@ from mnist_cli.cli import options, output
 from mnist_cli.errors import CheckFailedError, SettingsError
 
 if TYPE_CHECKING:
-    from mnist_cli.checkpoint import Model
     from mnist_cli.data.datasets import Split
     from mnist_cli.evaluation import Evaluation
+    from mnist_cli.model_file import Model
     from mnist_cli.progress import Progress
 
 
@@ -64,8 +64,8 @@ def evaluate(
     a true digit, and a column what it was read as.
     """
     from mnist_cli import evaluation
-    from mnist_cli.checkpoint import load_model
     from mnist_cli.data.preprocessing import preprocess
+    from mnist_cli.model_file import load_model
 
     paths = models or (Path("model.npz"),)
     loaded = [load_model(path) for path in paths]

@@ -246,11 +246,11 @@ def train(
     The test images are looked at once, at the end.
     """
     from mnist_cli import training
-    from mnist_cli.checkpoint import check_writable, save_model
     from mnist_cli.data.datasets import load_split
     from mnist_cli.data.download import download_if_missing
     from mnist_cli.data.preprocessing import preprocess
     from mnist_cli.evaluation import evaluate
+    from mnist_cli.model_file import check_writable, save_model
 
     recipe = Recipe(**settings)
     check_writable(out)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_cli.checkpoint import FORMAT, check_writable, load_model, save_model
 from mnist_cli.errors import ModelError
+from mnist_cli.model_file import FORMAT, check_writable, load_model, save_model
 from mnist_cli.nn.mlp import MLP
 
 METADATA = {
