@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.atomic import atomic_write
+from mnist_cli.archive import read_archive, write_archive
 from mnist_cli.errors import ModelError
 from mnist_cli.nn.mlp import MLP, parameter_count
 
@@ -85,8 +85,7 @@ def save_model(path: Path, network: MLP, metadata: dict[str, Any]) -> None:
     }
     text = json.dumps(header | metadata)
     try:
-        with atomic_write(path) as file:
-            np.savez(file, parameters=network.parameters, metadata=np.array(text))
+        write_archive(path, {"parameters": network.parameters, "metadata": np.array(text)})
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error
 
@@ -101,16 +100,16 @@ def load_model(path: Path) -> Model:
         not what its metadata says. Nothing pickled is ever loaded.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            parameters, text = archive["parameters"], archive["metadata"]
-        metadata = json.loads(str(text[()]))
+        arrays = read_archive(path, ("parameters", "metadata"))
+        parameters = arrays["parameters"]
+        metadata = json.loads(str(arrays["metadata"][()]))
         version = metadata["format_version"]
     except FileNotFoundError as error:
         raise ModelError(
             f"There is no model {path}: make one with 'mnist-cli train --out {path}'."
         ) from error
     except Exception as error:
-        # The file may come from anywhere, and NumPy's reader raises whatever it comes upon.
+        # The file may come from anywhere, and its text may be anything.
         raise ModelError(
             f"{path} is no model of mnist-cli: name a file that 'mnist-cli train' wrote."
         ) from error

@@ -18,6 +18,7 @@ LAYERS = ["errors", "nn", "data", "training", "cli"]
 
 LAYER_OF = {
     "mnist_cli": "errors",
+    "archive": "errors",
     "atomic": "errors",
     "errors": "errors",
     "parallel": "errors",

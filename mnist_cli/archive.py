@@ -1,0 +1,84 @@
+"""Archives of arrays, ``.npz``, that may come from anywhere.
+
+NumPy's own reader believes what a header says, and unpacks whatever is packed. This one takes
+only what `write_archive` writes: plain arrays, not compressed, whose bytes are all in the file.
+So no more memory is asked for than the file is long.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from mnist_cli.atomic import atomic_write
+
+
+def write_archive(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write an archive, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; what was at ``path`` is then still there.
+    """
+    with atomic_write(path) as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_archive(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Read an archive that has the arrays of these names, and no others.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at ``path``.
+    ValueError
+        If it is no such archive.
+    OSError
+        If the file cannot be read.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    if not path.is_file():
+        raise ValueError("not a file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sorted(archive.namelist()) != sorted(f"{name}.npy" for name in names):
+                raise ValueError("other arrays")
+            length = path.stat().st_size
+            return {name: _read_member(archive, f"{name}.npy", length) for name in names}
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        # Of a damaged file, zipfile and NumPy raise whatever they come upon.
+        raise ValueError(str(error)) from error
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, length: int) -> NDArray[Any]:
+    """Read one array of a file that is so long, after a look at how many bytes it has."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size > length:
+        raise ValueError("compressed")
+    with archive.open(info) as file:
+        shape, is_fortran, dtype = _read_header(file)
+        if dtype.hasobject or is_fortran:
+            raise ValueError("an array of another kind")
+        size = math.prod(shape) * dtype.itemsize
+        if size == 0 or min(shape, default=1) < 0 or size != info.file_size - file.tell():
+            raise ValueError("another number of bytes than its shape says")
+        return np.frombuffer(file.read(), dtype).reshape(shape)
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read what stands before the numbers of an array: shape, order and dtype."""
+    version = npy.read_magic(file)
+    if version != (1, 0):
+        raise ValueError("a header that is too long")
+    return npy.read_array_header_1_0(file)
