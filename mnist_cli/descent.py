@@ -10,7 +10,9 @@ any number of cores.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +71,24 @@ def take_columns(rows: NDArray[np.uint8], columns: NDArray[np.intp]) -> NDArray[
     return taken
 
 
+@dataclass(frozen=True)
+class State:
+    """What a descent goes on with, between two epochs.
+
+    Attributes
+    ----------
+    parameters : array, shape (P,)
+    memory : dict of arrays, shape (P,)
+        What the optimiser remembers, in the order of the parameters.
+    generators : list of dict
+        The states of the random generators: that of the images' order, and one for each part.
+    """
+
+    parameters: Array
+    memory: dict[str, Array]
+    generators: list[dict[str, Any]]
+
+
 class Descent:
     """A network on its way down.
 
@@ -102,10 +122,10 @@ class Descent:
         is_worth_two = recipe.hidden > 1 and recipe.hidden * recipe.batch_size >= WORTH_TWO
         self.parts = network.cut(2 if is_worth_two else 1, self.inked)
         self.optimizers = [make_optimizer(recipe, part) for part in self.parts]
-        streams = rng.spawn(len(self.parts))
-        self.distorters = [make_distorter(recipe, stream) for stream in streams]
+        self.streams = rng.spawn(len(self.parts))
+        self.distorters = [make_distorter(recipe, stream) for stream in self.streams]
         if recipe.dropout:
-            for part, stream in zip(self.parts, streams, strict=True):
+            for part, stream in zip(self.parts, self.streams, strict=True):
                 part.dropout = Dropout(recipe.dropout, stream)
         self.criterion = SoftmaxCrossEntropy()
         dtype = network.parameters.dtype
@@ -124,7 +144,7 @@ class Descent:
         Raises
         ------
         TrainingDivergedError
-            If the loss is no longer a finite number.
+            If the loss or a weight is no longer a finite number.
         """
         size = self.recipe.batch_size
         order = self.rng.permutation(len(self.labels))
@@ -143,17 +163,11 @@ class Descent:
                 shares[member] = part.forward(self._inputs(step - 1, len(batch)))
                 meet()
                 if member == 0:
-                    logits = sum(shares[1:], start=shares[0])
-                    labels = self.labels[batch]
-                    loss = float(self.criterion.forward(logits, self.rows[labels]))
-                    if not math.isfinite(loss):
-                        raise TrainingDivergedError(
-                            f"Training diverged in epoch {number}, step {step}, at the learning "
-                            f"rate {learning_rate:.3g}: the loss is {loss}; try a smaller --lr."
-                        )
+                    loss, right = self._loss(shares, batch)
+                    self._check(loss, number, step, learning_rate)
                     delta2 = self.criterion.backward()
                     loss_sum += loss * len(batch)
-                    correct += int((logits.argmax(axis=1) == labels).sum())
+                    correct += right
                     advance(1)
                 self._prepare(member, order, step)
                 meet()
@@ -167,7 +181,31 @@ class Descent:
 
         side_by_side(quietly, len(self.parts))
         self.decay *= math.prod(1 - rate * self.recipe.weight_decay for rate in rates)
+        # What the last step did is in no loss yet.
+        with np.errstate(over="ignore", invalid="ignore"):
+            inputs = self._inputs(len(batches) - 1, len(batches[-1]))
+            loss, _ = self._loss([part.forward(inputs) for part in self.parts], batches[-1])
+            largest = float(np.max([np.abs(part.parameters).max() for part in self.parts]))
+        self._check(loss, number, len(batches), rates[-1])
+        self._check(largest, number, len(batches), rates[-1], "the largest weight")
         return loss_sum / len(order), correct / len(order)
+
+    def _loss(self, shares: Sequence[Array], batch: NDArray[np.intp]) -> tuple[float, int]:
+        """Return the loss of a batch by its logits, and how many of its images are read rightly."""
+        logits = sum(shares[1:], start=shares[0])
+        labels = self.labels[batch]
+        loss = float(self.criterion.forward(logits, self.rows[labels]))
+        return loss, int((logits.argmax(axis=1) == labels).sum())
+
+    def _check(
+        self, value: float, epoch: int, step: int, learning_rate: float, what: str = "the loss"
+    ) -> None:
+        """Raise TrainingDivergedError if a value is no finite number."""
+        if not math.isfinite(value):
+            raise TrainingDivergedError(
+                f"Training diverged in epoch {epoch}, step {step}, at the learning rate "
+                f"{learning_rate:.3g}: {what} is {value}; try a smaller --lr."
+            )
 
     def finish(self) -> MLP:
         """Return the network as it is now, whole."""
@@ -175,6 +213,41 @@ class Descent:
         self.network.W1[self.blank] *= self.decay
         self.decay = 1.0
         return self.network
+
+    def state(self) -> State:
+        """Return a copy of all that `restore` needs, when `finish` has been called."""
+        memories = [optimizer.memory for optimizer in self.optimizers]
+        memory = {name: self._joined([memory[name] for memory in memories]) for name in memories[0]}
+        generators = [dict(rng.bit_generator.state) for rng in (self.rng, *self.streams)]
+        return State(self.network.parameters.copy(), memory, generators)
+
+    def restore(self, state: State, epochs: int) -> None:
+        """Go back to a state that a descent with the same recipe and data had after some epochs."""
+        self.network.parameters[:] = state.parameters
+        for part, parameters in zip(self.parts, self._cut(state.parameters), strict=True):
+            part.parameters[:] = parameters
+        for name, vector in state.memory.items():
+            for optimizer, share in zip(self.optimizers, self._cut(vector), strict=True):
+                optimizer.memory[name][:] = share
+        for optimizer in self.optimizers:
+            optimizer.steps = epochs * math.ceil(len(self.labels) / self.recipe.batch_size)
+        for rng, generator in zip((self.rng, *self.streams), state.generators, strict=True):
+            rng.bit_generator.state = generator
+
+    def _joined(self, vectors: Sequence[Array]) -> Array:
+        """Return a vector for the whole network, of those for its parts."""
+        whole = MLP(self.network.hidden, self.network.parameters.dtype)
+        halves = [MLP(part.hidden, whole.parameters.dtype, part.inputs) for part in self.parts]
+        for half, vector in zip(halves, vectors, strict=True):
+            half.parameters[:] = vector
+        whole.join(halves, self.inked)
+        return whole.parameters
+
+    def _cut(self, vector: Array) -> list[Array]:
+        """Return vectors for the parts of the network, of one for the whole."""
+        whole = MLP(self.network.hidden, vector.dtype)
+        whole.parameters[:] = vector
+        return [part.parameters for part in whole.cut(len(self.parts), self.inked)]
 
     def _learning_rate(self, epochs: float) -> float:
         """Return the learning rate after so many epochs."""

@@ -38,5 +38,9 @@ class CheckFailedError(MnistCliError):
     exit_status = 1
 
 
+class TrainingStoppedError(MnistCliError):
+    """Training was asked to stop, by a signal or by a caller."""
+
+
 class TrainingDivergedError(CheckFailedError):
     """The loss is no longer a number."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mnist_cli.data.datasets import Split
 from mnist_cli.data.preprocessing import preprocess
-from mnist_cli.descent import Descent
-from mnist_cli.errors import SettingsError, TrainingDivergedError
+from mnist_cli.descent import Descent, State
+from mnist_cli.errors import SettingsError, TrainingStoppedError
 from mnist_cli.evaluation import evaluate
+from mnist_cli.nn.layers import Array
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.progress import SILENT, Progress
 from mnist_cli.recipe import Recipe
@@ -50,6 +51,26 @@ class Trained:
     history: list[Epoch]
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where training stands between two epochs: what it can be gone on with, later.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    history : list of Epoch
+        The epochs so far.
+    best_parameters : array
+        Those of the best epoch, where there is a patience; else those of the last.
+    state : State
+    """
+
+    recipe: Recipe
+    history: list[Epoch]
+    best_parameters: Array
+    state: State
+
+
 def hold_out(train: Split, validation: int) -> tuple[Split, Split]:
     """Return the images to learn from, and the last ``validation`` ones, to choose by.
 
@@ -71,10 +92,13 @@ def train(
     recipe: Recipe,
     data: Split,
     *,
+    start: Checkpoint | None = None,
     on_epoch: Callable[[Epoch], object] = lambda epoch: None,
+    keep: Callable[[Checkpoint], object] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
 ) -> Trained:
-    """Train a new network.
+    """Train a new network, or go on where training stood.
 
     Each epoch visits every image once, in a new random order. With validation images and a
     patience, training ends when that many epochs brought nothing better, and the best epoch's
@@ -86,8 +110,15 @@ def train(
         All that decides the result, the seed included.
     data : Split
         The training images, of which the last ``recipe.validation`` are held out.
+    start : Checkpoint, optional
+        Where to go on: of the same recipe and data, so the result is the same, bit for bit, as if
+        training had never been interrupted.
     on_epoch : callable
         Is given each epoch as it ends.
+    keep : callable, optional
+        Is given a checkpoint at the beginning and after each epoch, before `on_epoch` is called.
+    should_stop : callable
+        Is asked in each step.
     progress : Progress
         Is given one bar over all steps.
 
@@ -98,7 +129,9 @@ def train(
     Raises
     ------
     TrainingDivergedError
-        If the loss is no longer a finite number.
+        If the loss or a parameter is no longer a finite number.
+    TrainingStoppedError
+        If `should_stop` said so.
     SettingsError
         If the recipe does not go with the data.
     """
@@ -108,32 +141,50 @@ def train(
     network = MLP(recipe.hidden, recipe.dtype)
     network.initialize(rng)
     descent = Descent(recipe, network, learn, rng)
-    steps = math.ceil(len(learn) / recipe.batch_size)
     history: list[Epoch] = []
-    best = 0.0
-    best_epoch = 0
     best_parameters = network.parameters
+    if start:
+        history = list(start.history)
+        descent.restore(start.state, len(history))
+        if recipe.patience:
+            best_parameters = start.best_parameters.copy()
+    steps = math.ceil(len(learn) / recipe.batch_size)
     with progress.bar("training", recipe.epochs * steps, "step") as bar:
-        for number in range(1, recipe.epochs + 1):
+
+        def advance(count: int) -> None:
+            bar.update(count)
+            if should_stop():
+                raise TrainingStoppedError(f"Interrupted in epoch {len(history) + 1}.")
+
+        def checkpoint() -> None:
+            if keep:
+                state = descent.state()
+                keep(Checkpoint(recipe, list(history), best_parameters.copy(), state))
+
+        bar.update(len(history) * steps)
+        checkpoint()
+        for number in range(len(history) + 1, recipe.epochs + 1):
+            if _is_over(recipe, history):
+                break
             started = time.perf_counter()
-            loss, accuracy = descent.epoch(number, bar.update)
+            loss, accuracy = descent.epoch(number, advance)
             descent.finish()
             validated = evaluate(network, held_out).accuracy if recipe.validation else None
             seconds = time.perf_counter() - started
             history.append(Epoch(number, loss, accuracy, validated, seconds))
+            if recipe.patience and best_epoch(history) == number:
+                best_parameters = network.parameters.copy()
+            checkpoint()
             on_epoch(history[-1])
-            if recipe.patience and validated is not None:
-                if validated > best:
-                    best, best_epoch = validated, number
-                    best_parameters = network.parameters.copy()
-                elif number - best_epoch >= recipe.patience:
-                    break
     network.parameters[:] = best_parameters
-    # Each step's loss is that before the step; this is the one after the last.
-    loss = evaluate(network, learn[: recipe.batch_size]).loss
-    if not math.isfinite(loss):
-        raise TrainingDivergedError(
-            f"Training diverged in its last step, epoch {len(history)}: the loss is {loss}; "
-            "try a smaller --lr."
-        )
     return Trained(network, history)
+
+
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """Return the number of the first epoch with the highest validation accuracy, or 0."""
+    return max(history, key=lambda epoch: epoch.validation_accuracy or 0.0).epoch if history else 0
+
+
+def _is_over(recipe: Recipe, history: Sequence[Epoch]) -> bool:
+    """Return whether patience is at an end."""
+    return bool(recipe.patience) and len(history) - best_epoch(history) >= recipe.patience

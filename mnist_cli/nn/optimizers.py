@@ -17,8 +17,15 @@ from mnist_cli.nn.layers import Array
 class Optimizer(Protocol):
     """Anything that can take a step."""
 
+    steps: int
+    """How many have been taken."""
+
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Change ``parameters`` in place."""
+
+    @property
+    def memory(self) -> dict[str, Array]:
+        """What it remembers of earlier gradients, by the formula's letters; not copies."""
 
 
 class SGD:
@@ -40,14 +47,21 @@ class SGD:
     def __init__(self, parameters: Array, momentum: float = 0.9, weight_decay: float = 0.0):
         self.momentum = momentum
         self.weight_decay = weight_decay
-        self.velocity = np.zeros_like(parameters)
+        self.steps = 0
+        self.v = np.zeros_like(parameters)
+
+    @property
+    def memory(self) -> dict[str, Array]:
+        """The velocity ``v``."""
+        return {"v": self.v}
 
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Change ``parameters`` in place, by ``−η·v`` and the decay."""
-        self.velocity *= self.momentum
-        self.velocity += gradients
+        self.steps += 1
+        self.v *= self.momentum
+        self.v += gradients
         parameters *= 1 - learning_rate * self.weight_decay
-        parameters -= learning_rate * self.velocity
+        parameters -= learning_rate * self.v
 
 
 class Adam:
@@ -75,6 +89,11 @@ class Adam:
         self.steps = 0
         self.m = np.zeros_like(parameters)
         self.v = np.zeros_like(parameters)
+
+    @property
+    def memory(self) -> dict[str, Array]:
+        """The means ``m`` of the gradients, and ``v`` of their squares."""
+        return {"m": self.m, "v": self.v}
 
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Change ``parameters`` in place, by ``−η·m̂/(√v̂ + ε)`` and the decay."""
