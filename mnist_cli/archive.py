@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,8 +31,8 @@ def write_archive(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def read_archive(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
-    """Read an archive that has the arrays of these names, and no others.
+def read_archive(path: Path) -> dict[str, NDArray[Any]]:
+    """Read an archive, and return its arrays by their names.
 
     Raises
     ------
@@ -50,10 +49,14 @@ def read_archive(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
         raise ValueError("not a file")
     try:
         with zipfile.ZipFile(path) as archive:
-            if sorted(archive.namelist()) != sorted(f"{name}.npy" for name in names):
-                raise ValueError("other arrays")
+            members = archive.infolist()
             length = path.stat().st_size
-            return {name: _read_member(archive, f"{name}.npy", length) for name in names}
+            if sum(member.file_size for member in members) > length:
+                raise ValueError("more than is in the file")
+            return {
+                member.filename.removesuffix(".npy"): _read_member(archive, member)
+                for member in members
+            }
     except (OSError, ValueError):
         raise
     except Exception as error:
@@ -61,17 +64,16 @@ def read_archive(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
         raise ValueError(str(error)) from error
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, length: int) -> NDArray[Any]:
-    """Read one array of a file that is so long, after a look at how many bytes it has."""
-    info = archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_STORED or info.file_size > length:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """Read one array, after a look at how many bytes it has."""
+    if member.compress_type != zipfile.ZIP_STORED:
         raise ValueError("compressed")
-    with archive.open(info) as file:
+    with archive.open(member) as file:
         shape, is_fortran, dtype = _read_header(file)
         if dtype.hasobject or is_fortran:
             raise ValueError("an array of another kind")
         size = math.prod(shape) * dtype.itemsize
-        if size == 0 or min(shape, default=1) < 0 or size != info.file_size - file.tell():
+        if size == 0 or min(shape, default=1) < 0 or size != member.file_size - file.tell():
             raise ValueError("another number of bytes than its shape says")
         return np.frombuffer(file.read(), dtype).reshape(shape)
 

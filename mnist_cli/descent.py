@@ -35,6 +35,12 @@ AHEAD = 8
 """Batches that are distorted in one go."""
 
 
+def count_parts(recipe: Recipe) -> int:
+    """Return into how many parts the network is cut."""
+    is_worth_two = recipe.hidden > 1 and recipe.hidden * recipe.batch_size >= WORTH_TWO
+    return 2 if is_worth_two else 1
+
+
 def make_optimizer(recipe: Recipe, network: MLP) -> Optimizer:
     """Return the optimiser that the recipe names, for the parameters of ``network``."""
     kinds: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam}
@@ -118,9 +124,8 @@ class Descent:
             # and only decay; without them a step takes 8% less.
             self.inked = np.flatnonzero(pixels.max(axis=0))
             self.pixels = take_columns(pixels, self.inked)
-        self.blank = np.setdiff1d(np.arange(pixels.shape[1]), self.inked)
-        is_worth_two = recipe.hidden > 1 and recipe.hidden * recipe.batch_size >= WORTH_TWO
-        self.parts = network.cut(2 if is_worth_two else 1, self.inked)
+        self.blank = np.delete(np.arange(pixels.shape[1]), self.inked)
+        self.parts = network.cut(count_parts(recipe), self.inked)
         self.optimizers = [make_optimizer(recipe, part) for part in self.parts]
         self.streams = rng.spawn(len(self.parts))
         self.distorters = [make_distorter(recipe, stream) for stream in self.streams]

@@ -41,6 +41,10 @@ class CheckFailedError(MnistCliError):
 class TrainingStoppedError(MnistCliError):
     """Training was asked to stop, by a signal or by a caller."""
 
+    def __init__(self, sentence: str, exit_status: int = 130):
+        super().__init__(sentence)
+        self.exit_status = exit_status
+
 
 class TrainingDivergedError(CheckFailedError):
     """The loss is no longer a number."""

@@ -100,9 +100,11 @@ def load_model(path: Path) -> Model:
         not what its metadata says. Nothing pickled is ever loaded.
     """
     try:
-        arrays = read_archive(path, ("parameters", "metadata"))
-        parameters = arrays["parameters"]
-        metadata = json.loads(str(arrays["metadata"][()]))
+        arrays = read_archive(path)
+        parameters = arrays.pop("parameters")
+        metadata = json.loads(str(arrays.pop("metadata")[()]))
+        if arrays:
+            raise ValueError("more arrays")
         version = metadata["format_version"]
     except FileNotFoundError as error:
         raise ModelError(

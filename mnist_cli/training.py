@@ -154,7 +154,9 @@ def train(
         def advance(count: int) -> None:
             bar.update(count)
             if should_stop():
-                raise TrainingStoppedError(f"Interrupted in epoch {len(history) + 1}.")
+                raise TrainingStoppedError(
+                    f"Interrupted in epoch {len(history) + 1} of {recipe.epochs}"
+                )
 
         def checkpoint() -> None:
             if keep:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,25 @@ def test_the_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
         file.write(b"")
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "other")]
     assert modes[0] == modes[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX locks")
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a[1]"
+    script = (
+        "import os, sys; from pathlib import Path; from mnist_cli.atomic import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half'); file.flush(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)])
+    assert [left.suffix for left in tmp_path.iterdir()] == [".part"]
+    with atomic_write(path) as outer:
+        outer.write(b"first")
+        assert len(list(tmp_path.iterdir())) == 1
+        with atomic_write(path) as inner:
+            inner.write(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]

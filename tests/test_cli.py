@@ -62,10 +62,18 @@ def test_every_command_and_option_has_a_help_text() -> None:
 
 
 def test_every_option_has_its_environment_variable(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, small_dir: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "c.toml").write_text("[train]\nhidden = 77\n")
-    samples = {"config": "c.toml", "from": str(tmp_path), "mirror": "http://h/", "shape": "3,4"}
+    how = ("--hidden", 3, "--epochs", 1, "--data-dir", small_dir)
+    assert cli("train", *how, "--checkpoint", tmp_path / "k").exit_code == 0
+    samples = {
+        "config": "c.toml",
+        "resume": str(tmp_path / "k"),
+        "from": str(tmp_path),
+        "mirror": "http://h/",
+        "shape": "3,4",
+    }
     for command, option in every_option():
         long_name = max(option.opts, key=len).removeprefix("--")
         value = samples.get(long_name)
@@ -155,6 +163,46 @@ def test_wrong_usage_is_one_sentence_and_status_2(
     assert result.stderr.startswith("Error: ")
     for word in words:
         assert word in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["evaluate", "--json"], 2),
+        (["evaluate", "--json", "--no-such-option"], 2),
+        (["evaluate", "--no-such-option", "--json"], 2),
+        (["train", "--json", "--hidden", "many"], 2),
+        (["train", "--json", "--resume", "nowhere"], 2),
+        (["train", "--json", "--config", "nowhere"], 2),
+        (["train", "--json", "--dataset", "synthetic", "--hidden", "999999999"], 2),
+        (["download", "--json", "--from", "."], 2),
+        (["gradcheck", "--json", "nowhere.py:X"], 2),
+    ],
+)
+def test_with_json_a_failure_is_a_document_and_the_sentence(
+    arguments: list[str], status: int, cli: Cli
+) -> None:
+    result = cli(*arguments)
+    assert result.exit_code == status
+    error = json.loads(result.stdout)["error"]
+    assert result.stderr.endswith(f"Error: {error}\n")
+
+
+def test_a_check_that_says_no_prints_its_one_document(
+    cli: Cli, model: Path, small_dir: Path
+) -> None:
+    options = ("--data-dir", small_dir, "--json", "--min-accuracy", 1)
+    result = cli("evaluate", model, *options)
+    assert result.exit_code == 1
+    assert "error" not in json.loads(result.stdout)
+    diverged = cli("train", "--data-dir", small_dir, "--lr", 1e6, "--json", "--out", "d.npz")
+    assert diverged.exit_code == 1
+    assert "diverged" in json.loads(diverged.stdout)["error"]
+
+
+def test_json_may_be_asked_for_by_the_environment(cli: Cli) -> None:
+    result = cli("evaluate", MNIST_CLI_EVALUATE_JSON="1")
+    assert json.loads(result.stdout)["error"]
 
 
 def test_a_wrong_environment_variable_is_named(cli: Cli) -> None:
@@ -408,6 +456,27 @@ def in_a_shell(line: str, folder: Path, **environment: str) -> subprocess.Comple
     )
 
 
+def on_a_terminal(arguments: list[str], folder: Path, **environment: str) -> tuple[int, bytes]:
+    """Return the status of the program, and what a terminal shows of it, output and errors."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    command = [sys.executable, "-m", "mnist_cli", *arguments]
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    variables = os.environ | environment
+    with subprocess.Popen(command, cwd=folder, env=variables, stdout=end, stderr=end) as run:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal is gone when the program is
+            while piece := os.read(terminal, 4096):
+                shown += piece
+    os.close(terminal)
+    return run.returncode, shown
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs bash")
 class TestInAShell:
     def test_a_closed_pipe_ends_quietly(self, tmp_path: Path) -> None:
@@ -434,31 +503,25 @@ class TestInAShell:
         )
         result = in_a_shell(f"set -m; {line}", tmp_path)
         assert result.returncode == 130
-        assert "\nError: Interrupted.\n" in result.stderr
+        assert "\nError: Interrupted in epoch " in result.stderr
+        assert "with --checkpoint FILE" in result.stderr
         assert "Traceback" not in result.stderr
         assert list(tmp_path.iterdir()) == []
 
     def test_a_bar_is_drawn_on_a_terminal_and_nowhere_else(
         self, small_dir: Path, tmp_path: Path
     ) -> None:
-        import fcntl
-        import pty
-        import struct
-        import termios
-
-        command = [sys.executable, "-m", "mnist_cli", "train", "--data-dir", str(small_dir)]
-        command += ["--hidden", "64", "--epochs", "300"]
-        terminal, end = pty.openpty()
-        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=end) as run:
-            os.close(end)
-            shown = b""
-            with contextlib.suppress(OSError):  # the terminal is gone when the program is
-                while piece := os.read(terminal, 4096):
-                    shown += piece
-        os.close(terminal)
-        assert run.returncode == 0
+        command = ["train", "--data-dir", str(small_dir), "--hidden", "64", "--epochs", "300"]
+        status, shown = on_a_terminal([*command, "--json"], tmp_path)
+        assert status == 0
         assert b"training:" in shown
         assert b"epoch 300/300" in shown
-        quiet = subprocess.run([*command[:-1], "2"], cwd=tmp_path, capture_output=True, check=True)
+        program = [sys.executable, "-m", "mnist_cli", *command[:-1], "2"]
+        quiet = subprocess.run(program, cwd=tmp_path, capture_output=True, check=True)
         assert b"training:" not in quiet.stderr
+
+    def test_colour_is_for_terminals_and_for_those_who_want_it(self, tmp_path: Path) -> None:
+        command = ["gradcheck", "--hidden", "4"]
+        assert b"\x1b[32m" in on_a_terminal(command, tmp_path)[1]
+        assert b"\x1b[" not in on_a_terminal(command, tmp_path, NO_COLOR="1")[1]
+        assert "\x1b[" not in in_a_shell("mnist-cli gradcheck --hidden 4", tmp_path).stdout

@@ -27,6 +27,7 @@ LAYER_OF = {
     "nn": "nn",
     "data": "data",
     "model_file": "training",
+    "checkpoint_file": "training",
     "descent": "training",
     "evaluation": "training",
     "gradcheck": "training",

@@ -15,6 +15,7 @@ from typing import Any
 import click
 from click import types
 
+from mnist_cli.cli.defaults import set_defaults
 from mnist_cli.errors import ConfigError
 
 TABLE = "train"
@@ -117,9 +118,8 @@ def use_config(context: click.Context, parameter: click.Parameter, value: str | 
     options = {
         name.removeprefix("--"): option
         for option in context.command.params
-        if isinstance(option, click.Option) and option is not parameter
+        if isinstance(option, click.Option) and not option.is_eager
         for name in option.opts
         if name.startswith("--")
     }
-    context.meta["config"] = path
-    context.default_map = read_config(path, options)
+    set_defaults(context, path, read_config(path, options))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -14,6 +15,7 @@ from mnist_cli import __version__
 from mnist_cli.cli.download import download
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
+from mnist_cli.cli.output import Document, to_json
 from mnist_cli.cli.train import train
 from mnist_cli.errors import MnistCliError
 from mnist_cli.parallel import leave_cores_to_us
@@ -41,34 +43,44 @@ class SentenceGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run the command that the arguments name, and exit with its status."""
         extra["standalone_mode"] = False
+        extra["obj"] = document = Document()
+        if os.environ.get("NO_COLOR"):  # https://no-color.org
+            extra["color"] = False
         for stream in (sys.stdout, sys.stderr):
             # A formula is worth more with a few question marks than as a traceback.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
         try:
             status = super().main(*args, **extra)
-        except MnistCliError as error:
-            fail(str(error), error.exit_status)
-        except OSError as error:
-            fail(f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 2)
-        except MemoryError:
-            fail("That takes more memory than there is: use smaller numbers.", 2)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             sys.exit(error.exit_code)
-        except click.UsageError as error:
-            fail(usage_sentence(error), error.exit_code)
-        except click.ClickException as error:
-            fail(error.format_message(), error.exit_code)
-        except click.Abort:
-            fail("Interrupted.", INTERRUPTED)
+        except (MnistCliError, OSError, MemoryError, click.ClickException, click.Abort) as error:
+            sentence, status = what_happened(error)
+            click.echo(f"Error: {sentence}", err=True)
+            arguments = args[0] if args else extra.get("args") or sys.argv[1:]
+            # An unknown option is found before --json is.
+            is_wanted = document.is_wanted or "--json" in arguments
+            if is_wanted and not document.is_printed:
+                with suppress(OSError):
+                    click.echo(to_json({"error": sentence}))
+            sys.exit(status)
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def fail(sentence: str, status: int) -> NoReturn:
-    """Print the sentence on stderr, and exit."""
-    click.echo(f"Error: {sentence}", err=True)
-    sys.exit(status)
+def what_happened(error: Exception) -> tuple[str, int]:
+    """Return the sentence for an error, and the status to exit with."""
+    if isinstance(error, MnistCliError):
+        return str(error), error.exit_status
+    if isinstance(error, OSError):
+        return f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 2
+    if isinstance(error, MemoryError):
+        return "That takes more memory than there is: use smaller numbers.", 2
+    if isinstance(error, click.UsageError):
+        return usage_sentence(error), error.exit_code
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code
+    return "Interrupted.", INTERRUPTED
 
 
 def usage_sentence(error: click.UsageError) -> str:

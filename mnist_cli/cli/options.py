@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from mnist_cli.cli.output import Document
+
 
 class FiniteFloat(click.FloatRange):
     """A number in a range, and neither infinite nor NaN, which no range keeps out."""
@@ -64,5 +66,18 @@ data_dir = click.option(
     show_default="$MNIST_CLI_DATA_DIR, else the user's cache folder",
     help="The folder of the MNIST files, or of another data set in their format.",
 )
-json = click.option("--json", is_flag=True, help="Print one JSON document on stdout.")
+
+
+def _ask_for_document(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Remember it for an error, which is then a document as well."""
+    context.ensure_object(Document).is_wanted = value
+    return value
+
+
+json = click.option(
+    "--json",
+    is_flag=True,
+    callback=_ask_for_document,
+    help="Print one JSON document on stdout, even of an error.",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print no progress and no remarks.")

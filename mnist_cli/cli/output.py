@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,23 @@ from mnist_cli.errors import SettingsError
 from mnist_cli.progress import SILENT, Bar, Progress
 
 
+@dataclass
+class Document:
+    """Whether a JSON document is asked for, and whether it has been printed: there is one."""
+
+    is_wanted: bool = False
+    is_printed: bool = False
+
+
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on stdout; NaN and infinity, which JSON lacks, become null."""
-    click.echo(json.dumps(_finite(document), indent=2, allow_nan=False))
+    click.get_current_context().ensure_object(Document).is_printed = True
+    click.echo(to_json(document))
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """Return a document as a text."""
+    return json.dumps(_finite(document), indent=2, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

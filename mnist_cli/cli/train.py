@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ import click
 from mnist_cli import __version__
 from mnist_cli.cli import options, output
 from mnist_cli.cli.config import use_config
-from mnist_cli.errors import SettingsError
-from mnist_cli.nn.schedules import SCHEDULES
-from mnist_cli.recipe import LEARNING_RATES, Recipe
+from mnist_cli.cli.recipe_options import recipe_options
+from mnist_cli.cli.resume import Resumed, check_settings, use_checkpoint
+from mnist_cli.cli.signals import stop_request
+from mnist_cli.errors import SettingsError, TrainingStoppedError
+from mnist_cli.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mnist_cli.training import Epoch
+    from mnist_cli.training import Checkpoint, Epoch
 
 
 @click.command()
@@ -37,192 +40,35 @@ if TYPE_CHECKING:
     help="MNIST, which is downloaded if it is not there, or digits drawn by the program itself.",
 )
 @options.data_dir
-@click.option(
-    "--hidden",
-    metavar="N",
-    type=options.POSITIVE,
-    default=Recipe.hidden,
-    show_default=True,
-    help="Hidden units.",
-)
-@click.option(
-    "--epochs",
-    metavar="N",
-    type=options.POSITIVE,
-    default=Recipe.epochs,
-    show_default=True,
-    help="Passes over the training images.",
-)
-@click.option(
-    "--batch-size",
-    metavar="N",
-    type=options.POSITIVE,
-    default=Recipe.batch_size,
-    show_default=True,
-    help="Images a step.",
-)
-@click.option(
-    "--optimizer",
-    type=click.Choice(list(LEARNING_RATES)),
-    default=Recipe.optimizer,
-    show_default=True,
-    help="Gradient descent with momentum, or Adam.",
-)
-@click.option(
-    "--lr",
-    "learning_rate",
-    metavar="X",
-    type=options.FiniteFloat(min=0, min_open=True),
-    envvar="MNIST_CLI_TRAIN_LR",
-    show_default=", ".join(f"{rate} for {name}" for name, rate in LEARNING_RATES.items()),
-    help="Learning rate, at the schedule's peak.",
-)
-@click.option(
-    "--momentum",
-    metavar="X",
-    type=options.FiniteFloat(0, 1, max_open=True),
-    default=Recipe.momentum,
-    show_default=True,
-    help="SGD's momentum, or Adam's beta1.",
-)
-@click.option(
-    "--weight-decay",
-    metavar="X",
-    type=options.FiniteFloat(min=0),
-    default=Recipe.weight_decay,
-    show_default=True,
-    help="Decay of the parameters, decoupled from the gradient.",
-)
-@click.option(
-    "--label-smoothing",
-    metavar="X",
-    type=options.FiniteFloat(0, 1, max_open=True),
-    default=Recipe.label_smoothing,
-    show_default=True,
-    help="Share of each label that is spread over all ten digits.",
-)
-@click.option(
-    "--dropout",
-    metavar="X",
-    type=options.FiniteFloat(0, 1, max_open=True),
-    default=Recipe.dropout,
-    show_default=True,
-    help="Share of the hidden units that are put out at random in each step.",
-)
-@click.option(
-    "--schedule",
-    type=click.Choice(list(SCHEDULES)),
-    default=Recipe.schedule,
-    show_default=True,
-    help="How the learning rate changes over the run.",
-)
-@click.option(
-    "--deskew",
-    is_flag=True,
-    help="Make the digits upright first, those that are read as well.",
-)
-@click.option(
-    "--digit-width",
-    metavar="PIXELS",
-    type=click.IntRange(0, 28),
-    default=Recipe.digit_width,
-    show_default=True,
-    help="Bring all digits to this width first, those that are read as well; 0 leaves it.",
-)
-@click.option(
-    "--augment",
-    type=click.Choice(["none", "affine", "elastic"]),
-    default=Recipe.augment,
-    show_default=True,
-    help="Distort every image anew whenever it is seen: turned, scaled, slanted and shifted, and "
-    "for elastic also as if on rubber.",
-)
-@click.option(
-    "--rotation",
-    metavar="DEGREES",
-    type=options.FiniteFloat(min=0),
-    default=Recipe.rotation,
-    show_default=True,
-    help="Distortion: turned by up to this.",
-)
-@click.option(
-    "--scale",
-    metavar="X",
-    type=options.FiniteFloat(min=0, max=1, max_open=True),
-    default=Recipe.scale,
-    show_default=True,
-    help="Distortion: wider or higher by up to this share.",
-)
-@click.option(
-    "--shear",
-    metavar="X",
-    type=options.FiniteFloat(min=0),
-    default=Recipe.shear,
-    show_default=True,
-    help="Distortion: slanted by up to this tangent.",
-)
-@click.option(
-    "--shift",
-    metavar="PIXELS",
-    type=options.FiniteFloat(min=0),
-    default=Recipe.shift,
-    show_default=True,
-    help="Distortion: shifted by up to this.",
-)
-@click.option(
-    "--displacement",
-    metavar="PIXELS",
-    type=options.FiniteFloat(min=0),
-    default=Recipe.displacement,
-    show_default=True,
-    help="Elastic distortion: how far a point moves, on average.",
-)
-@click.option(
-    "--smoothness",
-    metavar="PIXELS",
-    type=options.FiniteFloat(0.1, 100),
-    default=Recipe.smoothness,
-    show_default=True,
-    help="Elastic distortion: over what distance that changes.",
-)
-@click.option(
-    "--validation",
-    metavar="N",
-    type=options.NOT_NEGATIVE,
-    default=Recipe.validation,
-    show_default=True,
-    help="Hold out this many images, the last ones, and measure on them after each epoch.",
-)
-@click.option(
-    "--patience",
-    metavar="N",
-    type=options.NOT_NEGATIVE,
-    default=Recipe.patience,
-    show_default=True,
-    help="Stop after this many epochs without a better validation accuracy, and keep the best "
-    "epoch; 0 never stops.",
-)
-@click.option(
-    "--seed",
-    metavar="N",
-    type=options.NOT_NEGATIVE,
-    default=Recipe.seed,
-    show_default=True,
-    help="Decides the first weights, and the order of the images and their distortions.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float64"]),
-    default=Recipe.dtype,
-    show_default=True,
-    help="Precision; float64 is slower, and for study.",
-)
+@recipe_options
 @click.option(
     "--out",
     type=options.FilledPath(dir_okay=False, path_type=Path),
     default=Path("model.npz"),
     show_default=True,
     help="The model file to write.",
+)
+@click.option(
+    "--checkpoint",
+    type=options.FilledPath(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep here what an interrupted training needs to go on.",
+)
+@click.option(
+    "--checkpoint-every",
+    type=options.POSITIVE,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Write the checkpoint after every so many epochs.",
+)
+@click.option(
+    "--resume",
+    type=options.FilledPath(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    is_eager=True,
+    callback=use_checkpoint,
+    help="Go on from this checkpoint, with its settings, and keep it up to date.",
 )
 @click.option(
     "--log",
@@ -236,6 +82,9 @@ def train(
     dataset: str,
     data_dir: Path,
     out: Path,
+    checkpoint: Path | None,
+    checkpoint_every: int,
+    resume: Resumed | None,
     log: Path | None,
     json: bool,
     quiet: bool,
@@ -245,30 +94,68 @@ def train(
 
     The test images are looked at once, at the end.
     """
+    import numpy as np
+
     from mnist_cli import training
-    from mnist_cli.data.datasets import load_split
+    from mnist_cli.checkpoint_file import save_checkpoint
+    from mnist_cli.data.datasets import data_sums, load_split
     from mnist_cli.data.download import download_if_missing
     from mnist_cli.data.preprocessing import preprocess
     from mnist_cli.evaluation import evaluate
     from mnist_cli.model_file import check_writable, save_model
 
     recipe = Recipe(**settings)
-    check_writable(out)
-    if log and log.resolve() == out.resolve():
-        raise SettingsError(f"--log and --out are both {out}: give them different names.")
+    check_settings(resume, recipe, dataset)
+    files = {"--out": out, "--checkpoint": checkpoint, "--log": log}
+    check_distinct({option: path for option, path in files.items() if path})
+    for path in (out, checkpoint):
+        if path:
+            check_writable(path)
     progress = output.progress(quiet)
     if dataset == "mnist":
         download_if_missing(data_dir, progress=progress)
     images, test = (load_split(dataset, split, data_dir) for split in ("train", "test"))
+    origin = {"dataset": dataset, "data": data_sums(dataset, data_dir, (images, test))}
+    if resume and resume.origin != origin:
+        raise SettingsError(
+            f"The data in {data_dir} are not those that {resume.path} was trained on: "
+            "name their --data-dir."
+        )
+    last: Checkpoint | None = None
+
+    def keep(reached: Checkpoint) -> None:
+        nonlocal last
+        last = reached
+        epochs = len(reached.history)
+        if checkpoint and (epochs % checkpoint_every == 0 or epochs == recipe.epochs):
+            save_checkpoint(checkpoint, reached, origin)
 
     started = time.perf_counter()
-    with output.log_file(log) as write:
+    with output.log_file(log) as write, stop_request() as request:
+        for epoch in resume.checkpoint.history if resume else []:
+            write(asdict(epoch))
 
         def report(epoch: Epoch) -> None:
             progress.remark(epoch_line(epoch, recipe.epochs))
             write(asdict(epoch))
 
-        result = training.train(recipe, images, on_epoch=report, progress=progress)
+        try:
+            result = training.train(
+                recipe,
+                images,
+                start=resume.checkpoint if resume else None,
+                on_epoch=report,
+                keep=keep if checkpoint else None,
+                should_stop=lambda: bool(request),
+                progress=progress,
+            )
+        except TrainingStoppedError as error:
+            if checkpoint and last:
+                save_checkpoint(checkpoint, last, origin)
+                advice = f"go on with 'mnist-cli train --resume {checkpoint}'"
+            else:
+                advice = "with --checkpoint FILE, one can go on"
+            raise TrainingStoppedError(f"{error}: {advice}.", request.exit_status) from error
     seconds = time.perf_counter() - started
     test = preprocess(test, deskew=recipe.deskew, digit_width=recipe.digit_width)
     measured = evaluate(result.network, test)
@@ -277,7 +164,8 @@ def train(
         result.network,
         {
             "mnist_cli_version": __version__,
-            "dataset": dataset,
+            "numpy_version": np.__version__,
+            **origin,
             "recipe": asdict(recipe),
             "history": [without_seconds(epoch) for epoch in result.history],
             "test_accuracy": measured.accuracy,
@@ -307,6 +195,13 @@ def train(
         ("model", str(out)),
     ]
     click.echo(output.table(rows, "<<"))
+
+
+def check_distinct(paths: dict[str, Path]) -> None:
+    """Raise SettingsError if two options name the same file to write."""
+    for (first, path), (second, other) in combinations(paths.items(), 2):
+        if path.resolve() == other.resolve():
+            raise SettingsError(f"{second} and {first} are both {path}: give them different names.")
 
 
 def without_seconds(epoch: Epoch) -> dict[str, Any]:

@@ -5,10 +5,12 @@ MNIST is four IDX files in a folder; any other data set in that form is used by 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,25 @@ def _draw(split: str) -> Split:
     rng = np.random.default_rng([SYNTHETIC_SEED, stream])
     labels = rng.permutation(np.arange(size) % CLASSES).astype(np.uint8)
     return Split(draw(labels, rng), labels)
+
+
+def data_sums(dataset: str, data_dir: Path, splits: Iterable[Split]) -> dict[str, str]:
+    """Return the SHA-256 of what a data set was read from, by name: of its files as they lie there.
+
+    The synthetic one has no files, and the sums are those of the images of its parts.
+    """
+    if dataset == "synthetic":
+        return {
+            name: hashlib.sha256(split.images.data).hexdigest()
+            for name, split in zip(STEMS, splits, strict=True)
+        }
+    sums = {}
+    for stem in (stem for stems in STEMS.values() for stem in stems):
+        path = find_file(data_dir, stem)
+        if path:
+            with path.open("rb") as file:
+                sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
 
 
 def to_inputs(

@@ -1,0 +1,66 @@
+"""``mnist-cli train --resume``: the settings come from the checkpoint, and must stay what they are.
+
+As a config does, a checkpoint fills click's ``default_map``, so that its settings go through the
+same checks as those that a person types.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mnist_cli.cli.defaults import set_defaults
+from mnist_cli.errors import SettingsError
+from mnist_cli.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mnist_cli.training import Checkpoint
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A checkpoint, where it was found, and where the data came from that it was trained on."""
+
+    path: Path
+    checkpoint: Checkpoint
+    origin: dict[str, Any]
+
+
+def use_checkpoint(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Resumed | None:
+    """Make the settings of a checkpoint the defaults: the callback of ``--resume``."""
+    if value is None:
+        return None
+    from mnist_cli.checkpoint_file import load_checkpoint
+
+    checkpoint, origin = load_checkpoint(value)
+    set_defaults(
+        context,
+        value,
+        asdict(checkpoint.recipe) | {"dataset": origin["dataset"], "checkpoint": str(value)},
+    )
+    return Resumed(value, checkpoint, origin)
+
+
+def check_settings(resumed: Resumed | None, recipe: Recipe, dataset: str) -> None:
+    """Raise SettingsError if a setting is another one than that of the checkpoint."""
+    if resumed is None:
+        return
+    wanted = asdict(recipe) | {"dataset": dataset}
+    there = asdict(resumed.checkpoint.recipe) | {"dataset": resumed.origin["dataset"]}
+    parameters = click.get_current_context().command.params
+    options = {parameter.name: parameter.opts[0] for parameter in parameters}
+    changed = [
+        f"{options[name]} is {there[name]} there and not {value}"
+        for name, value in wanted.items()
+        if value != there[name]
+    ]
+    if changed:
+        raise SettingsError(
+            f"{resumed.path} goes on with its own settings, but {', and '.join(changed)}: "
+            "leave that out, or train anew."
+        )
