@@ -3,17 +3,20 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import socket
+import struct
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import Cli, copy_packed
-from web import Web, body, serve, status, web_server
+from web import Web, body, cut, serve, status, web_server
 
 from mnist_cli.data import download as module
 from mnist_cli.data import http
@@ -22,6 +25,7 @@ from mnist_cli.data.download import download, download_if_missing
 from mnist_cli.data.idx import read_idx, write_idx
 from mnist_cli.data.mirrors import MIRRORS, SUMS
 from mnist_cli.errors import DataError, DownloadError
+from mnist_cli.progress import Progress
 
 NAMES = [f"{stem}.gz" for stems in STEMS.values() for stem in stems]
 FIRST = NAMES[0]
@@ -91,7 +95,9 @@ def test_unpacked_files_count_as_there(web: Web, tmp_path: Path, files: dict[str
 BAD_ANSWERS = {
     "404": (status(404), "answered 404"),
     "403": (status(403), "answered 403"),
-    "an HTML page": (body(b"<html>log in</html>", 19), "ended after 19 of"),
+    "an HTML page": (body(b"<html>log in</html>", 19, "text/html; charset=utf-8"), "a web page"),
+    "a short file": (body(b"not found", 9), "ended after 9 of"),
+    "another part": (status(206, Content_Range="bytes 7-9/10"), "another part"),
     "cut short": (body(b"\x1f\x8b", 5000), "broke off"),
     "cut short without a length": (body(b"\x1f\x8b", None), "ended after 2 of"),
     "too long": (body(bytes(10**6), 10**6), "is longer than"),
@@ -180,6 +186,105 @@ def test_a_silent_server_is_given_up_and_told_so(
     web.answers[FIRST] = [stall]
     with pytest.raises(DownloadError, match="did not answer in time"):
         download(tmp_path, [web.url])
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PAUSE_SECONDS", 0.01)
+
+
+class Telling(Progress):
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+
+    def remark(self, sentence: str) -> None:
+        self.remarks.append(sentence)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_transfer_that_breaks_off_goes_on_where_it_stopped(
+    ranges: bool, web: Web, tmp_path: Path, files: dict[str, bytes], at_once: None
+) -> None:
+    size = len(files[FIRST])
+    web.answers[FIRST] = [cut(size // 3), cut(size // 2, ranges), cut(size, ranges)]
+    told = Telling()
+    download(tmp_path, [web.url], progress=told)
+    assert (tmp_path / FIRST).read_bytes() == files[FIRST]
+    assert web.requests[:3] == [FIRST] * 3
+    reached = size // 3 // http.CHUNK * http.CHUNK
+    assert len(told.remarks) == 2
+    assert told.remarks[0].endswith(f"broke off in the middle; going on after {reached:,} bytes.")
+
+
+def test_a_transfer_that_goes_on_with_other_bytes_is_refused(
+    web: Web, tmp_path: Path, files: dict[str, bytes], at_once: None
+) -> None:
+    def other(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        cut(len(content))(handler, bytes(len(content)))
+
+    web.answers[FIRST] = [cut(1000), other]
+    with pytest.raises(DownloadError, match="SHA-256 differs"):
+        download(tmp_path, [web.url])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_always_breaks_off_is_given_up(
+    web: Web, tmp_path: Path, at_once: None
+) -> None:
+    web.answers[FIRST] = [cut(10)]
+    with pytest.raises(DownloadError, match="broke off"):
+        download(tmp_path, [web.url])
+    assert web.requests == [FIRST] * (1 + http.RESUMPTIONS)
+
+
+def test_a_reset_in_the_middle_is_gone_on_after(
+    web: Web, tmp_path: Path, files: dict[str, bytes], at_once: None
+) -> None:
+    def reset(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        cut(500)(handler, content)
+        handler.wfile.flush()
+        time.sleep(0.05)
+        # Closed without waiting for what is under way: the other side sees a reset.
+        linger = struct.pack("ii", 1, 0)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        handler.connection.close()
+
+    web.answers[FIRST] = [reset, cut(10**9)]
+    download(tmp_path, [web.url])
+    assert (tmp_path / FIRST).read_bytes() == files[FIRST]
+
+
+def test_two_downloads_into_one_folder_do_not_disturb_each_other(
+    web: Web, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    def slowly(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        time.sleep(0.1)
+        serve(handler, content)
+
+    web.answers = {name: [slowly] for name in NAMES}
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(download, tmp_path, [web.url]) for _ in range(4)]
+        for future in done:
+            assert [file.name for file in future.result()] == NAMES
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX limits")
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    cli: Cli, web: Web, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    """The system lets no file grow beyond a limit, as a full disk would not."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(files[FIRST]) // 2, limits[1]))
+    try:
+        result = cli("download", "--data-dir", "data", "--mirror", web.url, "-q")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert result.exit_code == 2
+    assert "data cannot be written to (File too large)" in result.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_server_that_asks_for_too_much_patience_does_not_get_it(

@@ -18,6 +18,23 @@ def serve(handler: BaseHTTPRequestHandler, content: bytes) -> None:
     handler.wfile.write(content)
 
 
+def cut(after: int, ranges: bool = True) -> Answer:
+    """Break off after so many bytes of a file, or of the part of it that was asked for."""
+
+    def answer(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        wanted = handler.headers.get("Range", "") if ranges else ""
+        start = int(wanted.removeprefix("bytes=").removesuffix("-") or 0)
+        handler.send_response(206 if wanted else 200)
+        if wanted:
+            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        handler.send_header("Content-Length", str(len(content) - start))
+        handler.end_headers()
+        handler.wfile.write(content[start : start + after])
+        handler.close_connection = True
+
+    return answer
+
+
 def status(code: int, **headers: str) -> Answer:
     """Answer with this status and these headers."""
 
@@ -31,11 +48,12 @@ def status(code: int, **headers: str) -> Answer:
     return answer
 
 
-def body(content: bytes, length: int | None) -> Answer:
-    """Answer 200 with other content, and with this Content-Length, or none."""
+def body(content: bytes, length: int | None, kind: str = "application/gzip") -> Answer:
+    """Answer 200 with other content, of this kind, and with this Content-Length, or none."""
 
     def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
         handler.send_response(200)
+        handler.send_header("Content-Type", kind)
         if length is not None:
             handler.send_header("Content-Length", str(length))
         handler.end_headers()

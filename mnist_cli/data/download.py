@@ -203,7 +203,7 @@ def _fetch(mirrors: list[str], name: str, data_dir: Path, progress: Progress) ->
     for mirror in list(mirrors):
         url = f"{mirror.rstrip('/')}/{name}"
         try:
-            return _write_verified(stream(url), name, url, data_dir, progress)
+            return _write_verified(stream(url, progress.remark), name, url, data_dir, progress)
         except DownloadError as error:
             failures.append(str(error))
             mirrors.remove(mirror)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import queue
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mnist_cli.errors import DownloadError
 
 if TYPE_CHECKING:
+    import requests
     import urllib3
 
 REACH_SECONDS = 5
@@ -20,67 +22,128 @@ READ_SECONDS = 20
 """How long a mirror may be silent in the middle."""
 PATIENCE_SECONDS = 30
 """How long a server may ask to wait before the next try."""
-CHUNK = 1 << 16
-"""Bytes a piece."""
+RESUMPTIONS = 3
+"""How often a transfer that broke off is gone on with."""
+PAUSE_SECONDS = 0.5
+"""How long to wait before the second try; twice as long before each next one."""
+CHUNK = 1 << 13
+"""Bytes a piece; of one that is not whole nothing is kept when a transfer breaks off."""
 
 
-def stream(url: str) -> Iterator[bytes]:
-    """Yield the bytes that are served at ``url``, trying again where a server asks for patience."""
+def stream(url: str, remark: Callable[[str], object] = lambda sentence: None) -> Iterator[bytes]:
+    """Yield the bytes that are served at ``url``.
+
+    A server that asks for patience is asked again, and a transfer that breaks off goes on where it
+    stopped; both a few times, and each time ``remark`` is told so.
+
+    Raises
+    ------
+    DownloadError
+        If the server cannot be reached, says no, or breaks off too often.
+    """
     # requests takes a tenth of a second to import, which only a download should pay.
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3 import Retry
-    from urllib3.exceptions import TimeoutError as LibraryTimeout
+
+    host = urlsplit(url).hostname
 
     class Patient(Retry):
-        """Retries that wait as long as the server asks, within reason."""
+        """Retries that wait as long as the server asks, within reason, and say so."""
 
         def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
             seconds = super().get_retry_after(response)
             return None if seconds is None else min(seconds, PATIENCE_SECONDS)
 
+        def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+            what = f"answered {response.status}" if response else "did not answer"
+            remark(f"{host} {what}: asking again.")
+            super().sleep(response)
+
     retries = Patient(
         total=3,
         connect=1,
         read=1,
-        backoff_factor=0.5,
+        backoff_factor=PAUSE_SECONDS,
         status_forcelist=(429, 500, 502, 503, 504),
         raise_on_status=False,
     )
     with requests.Session() as session:
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retries))
-        try:
-            if not requests.utils.get_environ_proxies(url):
-                _check_reachable(url)
-            with session.get(
-                url,
-                stream=True,
-                timeout=(REACH_SECONDS / 2, READ_SECONDS),
-                # The files are gzip already: what is hashed is what is served.
-                headers={"Accept-Encoding": "identity"},
-            ) as response:
-                if not response.ok:
-                    raise DownloadError(f"{url} answered {response.status_code} {response.reason}")
-                yield from response.iter_content(CHUNK)
-        except requests.Timeout as error:
-            raise DownloadError(f"{url} did not answer in time") from error
-        except requests.exceptions.ChunkedEncodingError as error:
-            raise DownloadError(f"{url} broke off in the middle") from error
-        except requests.exceptions.InvalidURL as error:
-            raise DownloadError(f"{url} is no URL") from error
-        except requests.TooManyRedirects as error:
-            raise DownloadError(f"{url} redirects in circles") from error
-        except requests.exceptions.SSLError as error:
-            raise DownloadError(f"{urlsplit(url).hostname} has no certificate to trust") from error
-        except requests.ConnectionError as error:
-            # A silence in the middle comes as a ConnectionError about a time-out.
-            reason = error.args[0] if error.args else None
-            if isinstance(getattr(reason, "reason", reason), LibraryTimeout):
-                raise DownloadError(f"{url} did not answer in time") from error
-            raise DownloadError(f"{urlsplit(url).hostname} could not be reached") from error
-        except requests.RequestException as error:
-            raise DownloadError(f"{url} could not be fetched ({error})") from error
+        if not requests.utils.get_environ_proxies(url):
+            _check_reachable(url)
+        received = 0
+        for attempt in range(RESUMPTIONS + 1):
+            try:
+                for piece in _pieces(session, url, received):
+                    received += len(piece)
+                    yield piece
+                return
+            except _BrokenOffError as error:
+                if attempt == RESUMPTIONS:
+                    raise
+                remark(f"{error}; going on after {received:,} bytes.")
+                time.sleep(PAUSE_SECONDS * 2**attempt)
+
+
+class _BrokenOffError(DownloadError):
+    """The server stopped in the middle of a file."""
+
+
+def _pieces(session: requests.Session, url: str, start: int) -> Iterator[bytes]:
+    """Yield what is served at ``url`` from the byte ``start`` on."""
+    import requests
+    from urllib3.exceptions import TimeoutError as LibraryTimeout
+
+    # The files are gzip already: what is hashed is what is served.
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    host = urlsplit(url).hostname
+    is_answered = False
+    try:
+        with session.get(
+            url, stream=True, timeout=(REACH_SECONDS / 2, READ_SECONDS), headers=headers
+        ) as response:
+            if not response.ok:
+                raise DownloadError(f"{url} answered {response.status_code} {response.reason}")
+            if url.startswith("https:") and not response.url.startswith("https:"):
+                raise DownloadError(f"{url} redirects to where nothing is encrypted")
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise DownloadError(f"{url} answered with a web page: a login, or a notice")
+            is_answered = True
+            skip = start
+            if response.status_code == requests.codes.partial:
+                if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+                    raise DownloadError(f"{url} answered with another part than was asked for")
+                skip = 0
+            # A server that knows no ranges starts anew.
+            for piece in response.iter_content(CHUNK):
+                rest = piece[skip:]
+                skip -= len(piece) - len(rest)
+                if rest:
+                    yield rest
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise _BrokenOffError(f"{url} broke off in the middle") from error
+    except requests.exceptions.InvalidURL as error:
+        raise DownloadError(f"{url} is no URL") from error
+    except requests.TooManyRedirects as error:
+        raise DownloadError(f"{url} redirects in circles") from error
+    except requests.exceptions.SSLError as error:
+        raise DownloadError(f"{host} has no certificate to trust") from error
+    except (requests.Timeout, requests.ConnectionError) as error:
+        # A silence in the middle comes as a ConnectionError about a time-out.
+        reason = error.args[0] if error.args else None
+        is_late = isinstance(error, requests.Timeout) or isinstance(
+            getattr(reason, "reason", reason), LibraryTimeout
+        )
+        kind = _BrokenOffError if is_answered else DownloadError
+        if is_late:
+            raise kind(f"{url} did not answer in time") from error
+        raise kind(f"{host} could not be reached") from error
+    except requests.RequestException as error:
+        raise DownloadError(f"{url} could not be fetched ({error})") from error
 
 
 def _check_reachable(url: str) -> None:
