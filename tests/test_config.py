@@ -5,11 +5,10 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-import click
 import pytest
 from conftest import Cli
 
-from mnist_cli.cli.config import config_folder, find_config, read_config
+from mnist_cli.cli.config import config_folder, config_options, find_config, read_config
 from mnist_cli.cli.train import train
 from mnist_cli.errors import ConfigError
 from mnist_cli.model_file import load_model
@@ -47,13 +46,7 @@ def test_a_flag_beats_the_environment_beats_the_config_beats_the_default(
 
 
 def test_every_option_of_training_is_a_key(tmp_path: Path) -> None:
-    options = {
-        name.removeprefix("--"): option
-        for option in train.params
-        if isinstance(option, click.Option)
-        for name in option.opts
-        if option.name not in ("config", "resume")  # each is a file that decides the others
-    }
+    options = config_options(train)
     (tmp_path / "c.toml").write_text(
         "[train]\n"
         'dataset = "synthetic"\ndata-dir = "d"\nhidden = 3\nepochs = 2\nbatch-size = 7\n'

@@ -110,16 +110,20 @@ def toml_type(option: click.Option) -> tuple[type | tuple[type, ...], str]:
     return str, "a text in quotes"
 
 
+def config_options(command: click.Command) -> dict[str, click.Option]:
+    """Return the options that may be keys, by name: all but those that name a file of settings."""
+    return {
+        name.removeprefix("--"): option
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_eager
+        for name in option.opts
+        if name.startswith("--")
+    }
+
+
 def use_config(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     """Make a config the defaults of the command: the callback of ``--config``."""
     if value is None:
         return
     path = find_config(value)
-    options = {
-        name.removeprefix("--"): option
-        for option in context.command.params
-        if isinstance(option, click.Option) and not option.is_eager
-        for name in option.opts
-        if name.startswith("--")
-    }
-    set_defaults(context, path, read_config(path, options))
+    set_defaults(context, path, read_config(path, config_options(context.command)))

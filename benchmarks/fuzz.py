@@ -1,0 +1,257 @@
+"""Damaged files, by the hundred thousand: each is read, or refused by one sentence.
+
+    python benchmarks/fuzz.py                       # 100,000 of each format
+    python benchmarks/fuzz.py --count 1000 --seed 7 --format idx
+
+Sound files are damaged at random, by bytes and by what they are made of, and read as the program
+reads them. Anything but a result or an `MnistCliError` is a failure, and so are more than ten
+seconds, or more memory than the limit. Every failing input is kept, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import io
+import json
+import struct
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnist_cli.checkpoint_file import load_checkpoint, save_checkpoint
+from mnist_cli.cli.config import config_options, read_config
+from mnist_cli.cli.train import train as train_command
+from mnist_cli.data.datasets import STEMS, Split, load_split
+from mnist_cli.data.idx import read_idx, write_idx
+from mnist_cli.errors import MnistCliError
+from mnist_cli.model_file import load_model, save_model
+from mnist_cli.nn.mlp import MLP
+from mnist_cli.recipe import Recipe
+from mnist_cli.training import train
+
+SECONDS = 10
+"""A file that takes longer to read is a failure."""
+MEMORY = 1 << 30
+"""Bytes that the program may have, itself included; where the system has such limits."""
+
+Random = np.random.Generator
+EXTREMES = [0, 1, 2, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1]
+TOKENS = [
+    b"[train]", b"[", b"]", b"=", b'"', b"'''", b"\n", b"1e999", b"-1", b"nan", b"true", b"{", b"}",
+    b"hidden", b"lr", b"config", b"9" * 40, b"\xff", b"\x00", b".", b"1979-05-27", b"[[",
+    b"\\u0000",
+]  # fmt: skip
+VALUES: list[Any] = [
+    None, True, -1, 0, 1, 2**31, 2**63, 2**200, -0.5, 1e300, float("nan"), float("inf"), "", "x",
+    [], [[]], {}, {"state": 1}, "float32", "9" * 300,
+]  # fmt: skip
+
+
+def damage_bytes(content: bytes, rng: Random) -> bytes:
+    """Return bytes of which some are changed, lost, doubled, or replaced by extreme numbers."""
+    damaged = bytearray(content)
+    for _ in range(rng.integers(1, 5)):
+        size = len(damaged)
+        # The beginning, where the headers are, is hit more often.
+        at = int(size * rng.random() ** 3)
+        span = int(rng.integers(1, 9))
+        match rng.integers(7):
+            case 0 if size:
+                damaged[at % size] ^= 1 << int(rng.integers(8))
+            case 1 if size:
+                damaged[at % size] = int(rng.integers(256))
+            case 2:
+                del damaged[at:]
+            case 3:
+                del damaged[at : at + span]
+            case 4:
+                damaged[at:at] = damaged[at : at + span]
+            case 5:
+                number = EXTREMES[rng.integers(len(EXTREMES))]
+                damaged[at : at + 4] = struct.pack("<>"[rng.integers(2)] + "I", number)
+            case _:
+                damaged += rng.bytes(span)
+    return bytes(damaged)
+
+
+def damage_text(content: bytes, rng: Random) -> bytes:
+    """Return a text with words of its language where they do not belong."""
+    damaged = bytearray(content)
+    for _ in range(rng.integers(1, 4)):
+        at = int(rng.integers(len(damaged) + 1))
+        damaged[at : at + int(rng.integers(6))] = TOKENS[rng.integers(len(TOKENS))]
+    return bytes(damaged) if rng.random() < 0.7 else damage_bytes(bytes(damaged), rng)
+
+
+def damage_gzip(content: bytes, rng: Random) -> bytes:
+    """Return gzip of something else than before, or damaged gzip."""
+    match rng.integers(3):
+        case 0:
+            return damage_bytes(content, rng)
+        case 1:
+            return gzip.compress(damage_bytes(gzip.decompress(content), rng), 1)
+        case _:
+            # Much more comes out than the header promises.
+            return gzip.compress(gzip.decompress(content) + bytes(int(rng.integers(1 << 18))), 1)
+
+
+def damage_value(value: Any, rng: Random) -> Any:
+    """Return a JSON value with another one somewhere in it."""
+    if isinstance(value, dict) and value and rng.random() < 0.85:
+        key = list(value)[rng.integers(len(value))]
+        if rng.random() < 0.15:
+            return {name: item for name, item in value.items() if name != key}
+        return value | {key: damage_value(value[key], rng)}
+    if isinstance(value, list) and value and rng.random() < 0.85:
+        at = int(rng.integers(len(value)))
+        return [*value[:at], damage_value(value[at], rng), *value[at + 1 :]]
+    return VALUES[rng.integers(len(VALUES))]
+
+
+def damage_array(array: np.ndarray[Any, Any], rng: Random) -> np.ndarray[Any, Any]:
+    """Return an array of another type or shape, or with odd numbers in it."""
+    if array.dtype.kind == "U":
+        text = json.loads(str(array[()]))
+        return np.array(json.dumps(damage_value(text, rng)))
+    match rng.integers(5):
+        case 0:
+            return array[: rng.integers(len(array))]
+        case 1:
+            return array.astype(rng.choice(["f8", "f2", "i4", "c8", ">f4", "S3", "?"]))
+        case 2:
+            odd = array.copy()
+            odd[rng.integers(len(odd))] = rng.choice([np.nan, np.inf, -np.inf])
+            return odd
+        case 3:
+            return array.reshape(1, -1)
+        case _:
+            return np.array([{}, None], object)
+
+
+def damage_archive(content: bytes, rng: Random) -> bytes:
+    """Return an archive with a damaged member, a missing or an extra one, or damaged bytes."""
+    if rng.random() < 0.4:
+        return damage_bytes(content, rng)
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = dict(archive)
+    name = list(arrays)[rng.integers(len(arrays))]
+    out = io.BytesIO()
+    match rng.integers(5):
+        case 0 | 1:
+            np.savez(out, **(arrays | {name: damage_array(arrays[name], rng)}))
+        case 2:
+            del arrays[name]
+            np.savez(out, **arrays)
+        case 3:
+            write = np.savez_compressed if rng.random() < 0.5 else np.savez
+            write(out, **(arrays | {f"extra{rng.integers(9)}": np.zeros(3)}))
+        case _:
+            # The archive is sound, and the array in it is not.
+            with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(out, "w") as after:
+                for member in before.namelist():
+                    inner = before.read(member)
+                    is_hit = member == f"{name}.npy"
+                    after.writestr(member, damage_bytes(inner, rng) if is_hit else inner)
+    return out.getvalue()
+
+
+def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], bytes], Any]]:
+    """Return a sound file of each format, how to damage it, and what reads it."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(256, size=(6, 28, 28), dtype=np.uint8)
+    write_idx(folder / "images", images)
+    write_idx(folder / "images.gz", images)
+    network = MLP(2)
+    network.initialize(rng)
+    recipe = Recipe(hidden=2, epochs=1)
+    labels = np.arange(6, dtype=np.uint8)
+    checkpoints: list[Any] = []
+    train(recipe, Split(images, labels), keep=checkpoints.append)
+    metadata = {"dataset": "mnist", "recipe": vars(recipe), "history": []}
+    save_model(folder / "model", network, metadata)
+    save_checkpoint(folder / "checkpoint", checkpoints[-1], {"dataset": "mnist", "data": {}})
+    config = b'# a config\n[train]\nhidden = 300\nlr = 0.1\noptimizer = "adam"\nquiet = true\n'
+    options = config_options(train_command)
+
+    def read_data(path: Path) -> None:
+        """Read a file as images, and as labels, beside a sound one."""
+        read_idx(path)
+        for damaged, sound in (STEMS["train"], STEMS["train"][::-1]):
+            (folder / damaged).unlink(missing_ok=True)
+            (folder / sound).unlink(missing_ok=True)
+            (folder / damaged).symlink_to(path)
+            write_idx(folder / sound, labels if "images" in damaged else images)
+            with contextlib.suppress(MnistCliError):
+                load_split("mnist", "train", folder)
+
+    return {
+        "idx": ((folder / "images").read_bytes(), damage_bytes, read_data),
+        "gzip": ((folder / "images.gz").read_bytes(), damage_gzip, read_idx),
+        "model": ((folder / "model").read_bytes(), damage_archive, load_model),
+        "checkpoint": ((folder / "checkpoint").read_bytes(), damage_archive, load_checkpoint),
+        "toml": (config, damage_text, lambda path: read_config(path, options)),
+    }
+
+
+def main() -> None:
+    """Read damaged files, and print a line for each format."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--format", choices=["idx", "gzip", "model", "checkpoint", "toml"])
+    arguments = parser.parse_args()
+    with contextlib.suppress(ImportError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    failures = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind, (sound, damage, read) in samples(folder).items():
+            if arguments.format not in (None, kind):
+                continue
+            rng = np.random.default_rng(arguments.seed)
+            path = folder / "damaged"
+            refused = failed = 0
+            slowest = 0.0
+            for number in range(arguments.count):
+                content = damage(sound, rng)
+                path.write_bytes(content)
+                started = time.perf_counter()
+                try:
+                    read(path)
+                except MnistCliError as error:
+                    refused += 1
+                    is_good = "\n" not in str(error)
+                except BaseException as error:
+                    is_good = False
+                    print(f"{kind} {number}: {type(error).__name__}: {error}")
+                else:
+                    is_good = True
+                seconds = time.perf_counter() - started
+                slowest = max(slowest, seconds)
+                if not is_good or seconds > SECONDS:
+                    failed += 1
+                    kept = Path(f"failed-{kind}-{arguments.seed}-{number}")
+                    kept.write_bytes(content)
+                    print(f"  kept as {kept}")
+            print(
+                f"{kind:10} {arguments.count:,} damaged files, seed {arguments.seed}: {refused:,} "
+                f"refused by a sentence, {arguments.count - refused - failed:,} read, {failed:,} "
+                f"failed; slowest {slowest:.2f} s",
+                flush=True,
+            )
+            failures += failed
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
