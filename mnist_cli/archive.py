@@ -28,7 +28,7 @@ def write_archive(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
         If the file cannot be written; what was at ``path`` is then still there.
     """
     with atomic_write(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_archive(path: Path) -> dict[str, NDArray[Any]]:
