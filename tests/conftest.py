@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from mnist_cli.parallel import leave_cores_to_us
+
+leave_cores_to_us()  # as the program does, before NumPy is loaded
+
 import os
 import shutil
 from collections.abc import Callable
