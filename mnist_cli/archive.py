@@ -27,8 +27,11 @@ def write_archive(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     OSError
         If the file cannot be written; what was at ``path`` is then still there.
     """
-    with atomic_write(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    # Not np.savez, which leaves an archive open when the disk is full.
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, array, version=(1, 0), allow_pickle=False)
 
 
 def read_archive(path: Path) -> dict[str, NDArray[Any]]:

@@ -146,19 +146,18 @@ def test_a_pipe_is_not_replaced_and_a_link_is_followed(network: MLP, tmp_path: P
     load_model(tmp_path / "real.npz")
 
 
-def test_a_failed_save_keeps_the_old_model(
-    network: MLP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_keeps_the_old_model(network: MLP, tmp_path: Path) -> None:
+    """The system lets no file grow beyond a limit, as a full disk would not."""
+    resource = pytest.importorskip("resource")
     path = tmp_path / "m.npz"
-    save_model(path, network, {"seed": 1})
+    save_model(path, network, METADATA)
     old = path.read_bytes()
-
-    def full(file: Any, **arrays: Any) -> None:
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(ModelError, match="No space left"):
-        save_model(path, network, {"seed": 2})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) // 2, limits[1]))
+    try:
+        with pytest.raises(ModelError, match="File too large"):
+            save_model(path, network, METADATA)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
