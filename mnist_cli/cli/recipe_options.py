@@ -1,4 +1,4 @@
-"""The options of ``mnist-cli train`` that make up a recipe."""
+"""The options of ``mnist-cli train`` that make up a recipe; their defaults are the recipe's own."""
 
 from __future__ import annotations
 
@@ -6,191 +6,111 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click import Choice
 
 from mnist_cli.cli import options
+from mnist_cli.cli.options import NOT_NEGATIVE, POSITIVE, FiniteFloat
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.recipe import LEARNING_RATES, Recipe
 
+AT_LEAST_0 = FiniteFloat(min=0)
+SHARE = FiniteFloat(0, 1, max_open=True)
+
+
+def setting(
+    name: str, kind: click.ParamType, explanation: str, metavar: str | None = None
+) -> Callable[..., Any]:
+    """Return the option for a field of the recipe."""
+    default = getattr(Recipe, name.replace("-", "_"))
+    return click.option(
+        f"--{name}",
+        metavar=metavar,
+        type=kind,
+        default=default,
+        show_default=True,
+        help=explanation,
+    )
+
+
 OPTIONS = [
-    click.option(
-        "--hidden",
-        metavar="N",
-        type=options.POSITIVE,
-        default=Recipe.hidden,
-        show_default=True,
-        help="Hidden units.",
-    ),
-    click.option(
-        "--epochs",
-        metavar="N",
-        type=options.POSITIVE,
-        default=Recipe.epochs,
-        show_default=True,
-        help="Passes over the training images.",
-    ),
-    click.option(
-        "--batch-size",
-        metavar="N",
-        type=options.POSITIVE,
-        default=Recipe.batch_size,
-        show_default=True,
-        help="Images a step.",
-    ),
-    click.option(
-        "--optimizer",
-        type=click.Choice(list(LEARNING_RATES)),
-        default=Recipe.optimizer,
-        show_default=True,
-        help="Gradient descent with momentum, or Adam.",
-    ),
+    setting("hidden", POSITIVE, "Hidden units.", "N"),
+    setting("epochs", POSITIVE, "Passes over the training images.", "N"),
+    setting("batch-size", POSITIVE, "Images a step.", "N"),
+    setting("optimizer", Choice(list(LEARNING_RATES)), "Gradient descent with momentum, or Adam."),
     click.option(
         "--lr",
         "learning_rate",
         metavar="X",
-        type=options.FiniteFloat(min=0, min_open=True),
+        type=FiniteFloat(min=0, min_open=True),
         envvar="MNIST_CLI_TRAIN_LR",
         show_default=", ".join(f"{rate} for {name}" for name, rate in LEARNING_RATES.items()),
         help="Learning rate, at the schedule's peak.",
     ),
-    click.option(
-        "--momentum",
-        metavar="X",
-        type=options.FiniteFloat(0, 1, max_open=True),
-        default=Recipe.momentum,
-        show_default=True,
-        help="SGD's momentum, or Adam's beta1.",
+    setting("momentum", SHARE, "SGD's momentum, or Adam's beta1.", "X"),
+    setting(
+        "weight-decay", AT_LEAST_0, "Decay of the parameters, decoupled from the gradient.", "X"
     ),
-    click.option(
-        "--weight-decay",
-        metavar="X",
-        type=options.FiniteFloat(min=0),
-        default=Recipe.weight_decay,
-        show_default=True,
-        help="Decay of the parameters, decoupled from the gradient.",
+    setting(
+        "label-smoothing", SHARE, "Share of each label that is spread over all ten digits.", "X"
     ),
-    click.option(
-        "--label-smoothing",
-        metavar="X",
-        type=options.FiniteFloat(0, 1, max_open=True),
-        default=Recipe.label_smoothing,
-        show_default=True,
-        help="Share of each label that is spread over all ten digits.",
+    setting(
+        "dropout", SHARE, "Share of the hidden units that are put out at random in each step.", "X"
     ),
-    click.option(
-        "--dropout",
-        metavar="X",
-        type=options.FiniteFloat(0, 1, max_open=True),
-        default=Recipe.dropout,
-        show_default=True,
-        help="Share of the hidden units that are put out at random in each step.",
-    ),
-    click.option(
-        "--schedule",
-        type=click.Choice(list(SCHEDULES)),
-        default=Recipe.schedule,
-        show_default=True,
-        help="How the learning rate changes over the run.",
-    ),
+    setting("schedule", Choice(list(SCHEDULES)), "How the learning rate changes over the run."),
     click.option(
         "--deskew",
         is_flag=True,
         help="Make the digits upright first, those that are read as well.",
     ),
-    click.option(
-        "--digit-width",
-        metavar="PIXELS",
-        type=click.IntRange(0, 28),
-        default=Recipe.digit_width,
-        show_default=True,
-        help="Bring all digits to this width first, those that are read as well; 0 leaves it.",
+    setting(
+        "digit-width",
+        options.WholeNumber(0, 28),
+        "Bring all digits to this width first, those that are read as well; 0 leaves it.",
+        "PIXELS",
     ),
-    click.option(
-        "--augment",
-        type=click.Choice(["none", "affine", "elastic"]),
-        default=Recipe.augment,
-        show_default=True,
-        help="Distort every image anew whenever it is seen: turned, scaled, slanted and shifted, "
-        "and for elastic also as if on rubber.",
+    setting(
+        "augment",
+        Choice(["none", "affine", "elastic"]),
+        "Distort every image anew whenever it is seen: turned, scaled, slanted and shifted, and "
+        "for elastic also as if on rubber.",
     ),
-    click.option(
-        "--rotation",
-        metavar="DEGREES",
-        type=options.FiniteFloat(min=0),
-        default=Recipe.rotation,
-        show_default=True,
-        help="Distortion: turned by up to this.",
+    setting("rotation", AT_LEAST_0, "Distortion: turned by up to this.", "DEGREES"),
+    setting("scale", SHARE, "Distortion: wider or higher by up to this share.", "X"),
+    setting("shear", AT_LEAST_0, "Distortion: slanted by up to this tangent.", "X"),
+    setting("shift", AT_LEAST_0, "Distortion: shifted by up to this.", "PIXELS"),
+    setting(
+        "displacement",
+        AT_LEAST_0,
+        "Elastic distortion: how far a point moves, on average.",
+        "PIXELS",
     ),
-    click.option(
-        "--scale",
-        metavar="X",
-        type=options.FiniteFloat(min=0, max=1, max_open=True),
-        default=Recipe.scale,
-        show_default=True,
-        help="Distortion: wider or higher by up to this share.",
+    setting(
+        "smoothness",
+        FiniteFloat(0.1, 100),
+        "Elastic distortion: over what distance that changes.",
+        "PIXELS",
     ),
-    click.option(
-        "--shear",
-        metavar="X",
-        type=options.FiniteFloat(min=0),
-        default=Recipe.shear,
-        show_default=True,
-        help="Distortion: slanted by up to this tangent.",
+    setting(
+        "validation",
+        NOT_NEGATIVE,
+        "Hold out this many images, the last ones, and measure on them after each epoch.",
+        "N",
     ),
-    click.option(
-        "--shift",
-        metavar="PIXELS",
-        type=options.FiniteFloat(min=0),
-        default=Recipe.shift,
-        show_default=True,
-        help="Distortion: shifted by up to this.",
-    ),
-    click.option(
-        "--displacement",
-        metavar="PIXELS",
-        type=options.FiniteFloat(min=0),
-        default=Recipe.displacement,
-        show_default=True,
-        help="Elastic distortion: how far a point moves, on average.",
-    ),
-    click.option(
-        "--smoothness",
-        metavar="PIXELS",
-        type=options.FiniteFloat(0.1, 100),
-        default=Recipe.smoothness,
-        show_default=True,
-        help="Elastic distortion: over what distance that changes.",
-    ),
-    click.option(
-        "--validation",
-        metavar="N",
-        type=options.NOT_NEGATIVE,
-        default=Recipe.validation,
-        show_default=True,
-        help="Hold out this many images, the last ones, and measure on them after each epoch.",
-    ),
-    click.option(
-        "--patience",
-        metavar="N",
-        type=options.NOT_NEGATIVE,
-        default=Recipe.patience,
-        show_default=True,
-        help="Stop after this many epochs without a better validation accuracy, and keep the best "
+    setting(
+        "patience",
+        NOT_NEGATIVE,
+        "Stop after this many epochs without a better validation accuracy, and keep the best "
         "epoch; 0 never stops.",
+        "N",
     ),
-    click.option(
-        "--seed",
-        metavar="N",
-        type=options.NOT_NEGATIVE,
-        default=Recipe.seed,
-        show_default=True,
-        help="Decides the first weights, and the order of the images and their distortions.",
+    setting(
+        "seed",
+        NOT_NEGATIVE,
+        "Decides the first weights, and the order of the images and their distortions.",
+        "N",
     ),
-    click.option(
-        "--dtype",
-        type=click.Choice(["float32", "float64"]),
-        default=Recipe.dtype,
-        show_default=True,
-        help="Precision; float64 is slower, and for study.",
+    setting(
+        "dtype", Choice(["float32", "float64"]), "Precision; float64 is slower, and for study."
     ),
 ]
 
