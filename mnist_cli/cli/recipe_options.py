@@ -18,7 +18,7 @@ SHARE = FiniteFloat(0, 1, max_open=True)
 
 
 def setting(
-    name: str, kind: click.ParamType, explanation: str, metavar: str | None = None
+    name: str, kind: click.ParamType[Any], explanation: str, metavar: str | None = None
 ) -> Callable[..., Any]:
     """Return the option for a field of the recipe."""
     default = getattr(Recipe, name.replace("-", "_"))
