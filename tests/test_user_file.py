@@ -44,6 +44,10 @@ class Unlearned(Scale):
     def __init__(self):
         super().__init__()
         self.W = np.ones((10, 10))
+    def forward(self, x):
+        return super().forward(x) @ self.W
+    def backward(self, dout):
+        return super().backward(dout @ self.W.T)
 
 class Empty:
     pass
@@ -81,7 +85,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_class_a_function_or_an_object_is_checked(name: str, cli: Cli, file: Path) -> None:
     result = cli("gradcheck", f"{file}:{name}")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[-1] == "All 5 checks passed within 1e-10."
+    assert result.stdout.splitlines()[-1] == "All 6 checks passed within 1e-10."
 
 
 def test_what_the_code_prints_is_no_part_of_the_report(cli: Cli) -> None:
@@ -96,7 +100,7 @@ def test_a_check_that_cannot_be_made_is_skipped_and_says_why(cli: Cli, file: Pat
     result = cli("gradcheck", f"{file}:Unlearned")
     assert result.exit_code == 0, result.stderr
     (row,) = [line for line in result.stdout.splitlines() if line.startswith("to W ")]
-    assert "backward leaves no dW" in row
+    assert "no dW is found" in row
     assert row.endswith("skipped")
     assert result.stdout.splitlines()[-1] == "All 5 checks passed within 1e-10, 1 skipped."
     result = cli("gradcheck", f"{wrong_code.__file__}:Logarithm")
@@ -239,3 +243,26 @@ def test_the_object_itself_is_left_alone() -> None:
 def test_an_error_in_a_layer_is_raised_as_one_sentence() -> None:
     with pytest.raises(UserCodeError, match="mismatch in its core dimension"):
         check_layer(wrong_code.Dense(), shape=(5, 10))
+
+
+def test_a_loss_of_one_column_has_labels_of_both_classes(cli: Cli) -> None:
+    target = f"{wrong_code.__file__}:LogisticOfOneClass"
+    assert cli("gradcheck", target, "--shape", "6,1").exit_code == 1
+
+
+def test_a_loss_that_takes_the_labels_first_is_right(cli: Cli) -> None:
+    result = cli("gradcheck", f"{wrong_code.__file__}:LabelsFirst")
+    assert result.exit_code == 0, result.stdout
+    assert "x being the second argument" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [(["--labels", "index"], "--labels"), (["mine.py:made", "--hidden", "3"], "--hidden")],
+)
+def test_an_option_without_use_is_refused(
+    arguments: list[str], option: str, cli: Cli, file: Path
+) -> None:
+    result = cli("gradcheck", *arguments)
+    assert result.exit_code == 2
+    assert f"{option} is an option for the check of" in result.stderr

@@ -1099,3 +1099,122 @@ class LossAdding(SoftmaxLoss):
 class TanhRandom(Tanh):
     def backward(self, dout):
         return np.random.default_rng(1).standard_normal(dout.shape) * dout
+
+
+# ---- mistakes that hide where one looks first
+
+
+@case("to x", "unknown")
+class BatchNormWithoutScale(BatchNorm):
+    """The scale is 1 at first, and so can be forgotten without a trace, but for other scales."""
+
+    def __init__(self):
+        self.gamma, self.beta = np.ones(10), np.zeros(10)
+
+    def forward(self, x):
+        return super().forward(x) * self.gamma + self.beta
+
+    def backward(self, dout):
+        self.dgamma, self.dbeta = (dout * self.d / self.s).sum(axis=0), dout.sum(axis=0)
+        return super().backward(dout)
+
+
+@case("to x, at 4 times x", "wrong-far-from-zero")
+class ReLU6:
+    def forward(self, x):
+        self.mask = x > 0
+        return np.clip(x, 0, 6)
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+@case("derivative at 4 times x", "wrong-far-from-zero")
+class HardTanhActivation:
+    def __call__(self, x):
+        return np.clip(x, -3, 3)
+
+    def gradient(self, x):
+        return np.ones_like(x)
+
+
+@case("arguments kept", "output-changed-in-place")
+class TanhInPlace(Tanh):
+    def backward(self, dout):
+        self.out *= -self.out
+        self.out += 1
+        return dout * self.out
+
+
+@case("to x", "backward-not-repeatable")
+class DropoutOfTwoMasks:
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        return x * (self.rng.random(x.shape) > 0.5)
+
+    def backward(self, dout):
+        return dout * (self.rng.random(dout.shape) > 0.5)
+
+
+@case("to x", "way-around-missing")
+class Residual:
+    def forward(self, x):
+        self.inner = np.tanh(x)
+        return x + self.inner
+
+    def backward(self, dout):
+        return dout * (1 - self.inner**2)
+
+
+@case("to gain", "gradients-exchanged")
+class ReturnedInAnotherOrder:
+    def __init__(self):
+        self.gain, self.shift = np.linspace(1, 2, 10), np.linspace(0, 1, 10)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gain + self.shift
+
+    def backward(self, dout):
+        return dout * self.gain, dout.sum(axis=0), (dout * self.x).sum(axis=0)
+
+
+@case("to layers[1].W", "batch-size-twice")
+class Nested:
+    def __init__(self):
+        self.layers = [Tanh(), DenseMean()]
+        self.layers[1].W = np.random.default_rng(4).standard_normal((10, 4))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout):
+        for layer in self.layers[::-1]:
+            dout = layer.backward(dout)
+        return dout
+
+
+class LogisticOfOneClass:
+    """The loss of logits, (N, 1), whose gradient knows the labels 1 alone."""
+
+    def forward(self, z, t):
+        self.z, self.t = z, t
+        return np.mean(np.logaddexp(0, z) - t * z)
+
+    def backward(self):
+        return self.t * (1 / (1 + np.exp(-self.z)) - 1) / self.z.size
+
+
+class LabelsFirst:
+    """A right loss, which is given the labels first."""
+
+    def forward(self, t, y):
+        self.d = y - t
+        return np.sum(self.d**2)
+
+    def backward(self):
+        return 2 * self.d

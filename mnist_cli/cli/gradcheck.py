@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from mnist_cli.cli import options, output
 from mnist_cli.errors import CheckFailedError
@@ -109,6 +110,7 @@ def gradcheck(
     backward() or backward(dout); an activation a call (x) and gradient(x) or derivative(x).
     Parameters are params and grads, or an array like W and its gradient dW.
     """
+    refuse_without_use(FOR_NETWORK if target else FOR_FILES, target)
     wrong_answers: list[Check] = []
     if target is None:
         from mnist_cli.gradcheck.mathematics import check_mathematics
@@ -145,6 +147,22 @@ def gradcheck(
         raise CheckFailedError(failure)
     if not json:
         click.echo(f"\n{what_passed(checks, wrong_answers, tolerance)}")
+
+
+FOR_NETWORK = ("hidden", "batch_size")
+FOR_FILES = ("shape", "labels", "forward_method", "backward_method")
+
+
+def refuse_without_use(names: Sequence[str], target: str | None) -> None:
+    """Raise UsageError if an option was given that says nothing of what is checked."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name not in names:
+            continue
+        source = context.get_parameter_source(parameter.name)
+        if source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT):
+            of = "of the network, not of FILE.py:NAME" if target else "of FILE.py:NAME"
+            raise click.UsageError(f"{parameter.opts[0]} is an option for the check {of}", context)
 
 
 def what_passed(checks: Sequence[Check], wrong_answers: Sequence[Check], tolerance: float) -> str:

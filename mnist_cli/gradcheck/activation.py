@@ -13,6 +13,7 @@ from mnist_cli.gradcheck.check import TOLERANCE, Check, Comparison, Diagnosis
 from mnist_cli.gradcheck.derivative import Derivative
 from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
 from mnist_cli.gradcheck.gradient import check_gradient
+from mnist_cli.gradcheck.layer_mistakes import FAR, WIDER
 from mnist_cli.gradcheck.mistakes import is_softmax, softmax_suspects
 from mnist_cli.gradcheck.subject import SHAPE, Subject, numbers
 
@@ -68,6 +69,9 @@ class _Activation:
         self.tolerance = tolerance
         self.subject = subject
         self.x = np.array(self.rng.standard_normal(shape) if x is None else x, np.float64)
+        self.is_restricted = x is None and not np.all(np.isfinite(self._run(self.x)))
+        if self.is_restricted:
+            self.x = np.abs(self.x) + 0.5
         given = {"x": self.x.copy()}
         self.out = numbers(subject.forward(given["x"]), "the function").copy()
         after_forward = {"x": given["x"].copy()}
@@ -82,7 +86,7 @@ class _Activation:
     def checks(self) -> Iterator[Check]:
         """Yield all checks."""
         fits = self.slope.shape == self.dout.shape
-        yield check_gradient(
+        derivative = check_gradient(
             "elementwise derivative",
             "dx = dout·f′(x)",
             self.dout * self.slope if fits else self.slope,
@@ -93,14 +97,37 @@ class _Activation:
             upstream=float(np.abs(self.dout).max(initial=0)) or 1.0,
             diagnose=self._diagnose,
         )
+        yield derivative
+        if derivative.passed and not self.is_restricted:
+            yield self._at_wider_inputs()
         yield self.arguments
         yield conduct.check_precision({"the output": self.out, "the derivative": self.slope})
+        if self.is_restricted:
+            yield conduct.large_inputs_skipped()
+            return
         large = conduct.large_inputs(self.x.shape, self.rng)
         yield conduct.check_large_inputs(
             large,
             self._run,
             lambda x: self.subject.backward(x.copy()),
             lambda n: self._run(large[n : n + 1]),
+            is_elementwise=self._is_elementwise(),
+        )
+
+    def _at_wider_inputs(self) -> Check:
+        """Check the derivative where a function that is cut off at 3 or 6 has its other side."""
+        x = WIDER * self.x
+        slope = numbers(self.subject.backward(x.copy()), "the derivative")
+        return check_gradient(
+            f"derivative at {WIDER} times x",
+            "dx = dout·f′(x)",
+            np.array(self.dout * slope, np.float64),
+            lambda x: (self.dout * self._run(x)).sum(),
+            x,
+            self.tolerance,
+            self.rng,
+            upstream=float(np.abs(self.dout).max(initial=0)) or 1.0,
+            diagnose=lambda comparison: diagnose(comparison, len(x), [], FAR),
         )
 
     def _run(self, x: NDArray[Any]) -> Any:

@@ -35,11 +35,17 @@ def check_arguments_kept(before: Arrays, after_forward: Arrays, after_backward: 
             if diagnosis is None and not np.array_equal(after[name], kept, equal_nan=True):
                 diagnosis = _overwrites(method, name)
     elements = sum(array.size for array in before.values())
-    formula = f"{' and '.join(before)} unchanged"
+    formula = f"{', '.join(before)} unchanged"
     return verdict("arguments kept", formula, "compared before and after", elements, 0.0, diagnosis)
 
 
 def _overwrites(method: str, name: str) -> Diagnosis:
+    if name == "out":
+        return Diagnosis(
+            "output-changed-in-place",
+            f"{method} writes into the array that forward has returned, which its caller still "
+            "has: work on a copy.",
+        )
     if name not in ("x", "t", "dout"):
         return Diagnosis(
             "parameters-changed",
@@ -140,6 +146,13 @@ def large_inputs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np
     return x
 
 
+def large_inputs_skipped(
+    why: str = "not finite at negative inputs, as a logarithm",
+) -> Check:
+    """Return the row of a check that would not be fair."""
+    return skipped("large inputs", f"finite at ±{LARGE:.0f}", why)
+
+
 def check_large_inputs(
     x: NDArray[np.float64],
     forward: Callable[[NDArray[Any]], Any],
@@ -192,14 +205,15 @@ def _large(x: NDArray[Any], diagnosis: Diagnosis | None) -> Check:
 
 OVERFLOW_ELEMENTWISE = Diagnosis(
     "overflow",
-    f"Inputs of ±{LARGE:.0f} give NaN or infinity, as exp overflows above 709: write it so that "
-    "exp is only taken of what is at most 0, by np.where, np.tanh or np.logaddexp.",
+    f"Inputs of ±{LARGE:.0f} give NaN or infinity. If that is exp, which overflows above 709: "
+    "write it so that exp is only taken of what is at most 0, by np.where, np.tanh or "
+    "np.logaddexp.",
 )
 OVERFLOW = Diagnosis(
     "overflow",
-    f"Inputs of ±{LARGE:.0f} give NaN or infinity, as exp overflows above 709: subtract the "
-    "maximum of the row first, which changes no ratio, and take the logarithm of a softmax as "
-    "x − max − log Σ exp(x − max).",
+    f"Inputs of ±{LARGE:.0f} give NaN or infinity: exp overflows above 709, and where it has "
+    "rounded to 0, its logarithm is infinite. Subtract the maximum of the row first, which changes "
+    "no ratio, and take the logarithm of a softmax as x − max − log Σ exp(x − max).",
 )
 
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from mnist_cli.gradcheck import conduct
 from mnist_cli.gradcheck.check import TOLERANCE, Check
+from mnist_cli.gradcheck.diagnosis import diagnose
 from mnist_cli.gradcheck.gradient import check_gradient
-from mnist_cli.gradcheck.layer_mistakes import diagnose_input, diagnose_parameter
+from mnist_cli.gradcheck.layer_mistakes import FAR, WIDER, diagnose_input, diagnose_parameter
 from mnist_cli.gradcheck.layer_pass import LayerPass
-from mnist_cli.gradcheck.subject import Subject
+from mnist_cli.gradcheck.subject import Subject, numbers
 
 
 def check_layer(
@@ -57,7 +58,7 @@ def check_layer(
     UserCodeError
         If the layer raises something, or returns something else than an array of numbers.
     """
-    passed = LayerPass(Subject(layer, forward, backward), x, shape, seed).beside_kinks()
+    passed = LayerPass(Subject(layer, forward, backward), x, shape, seed).at_telling_parameters()
     return list(_checks(passed, tolerance))
 
 
@@ -68,7 +69,7 @@ def _checks(layer: LayerPass, tolerance: float) -> Iterator[Check]:
         rng=layer.rng,
         upstream=float(np.abs(layer.dout).max(initial=0)) or 1.0,
     )
-    yield check(
+    to_x = check(
         "to x",
         "dx = Σ dout·∂out/∂x",
         layer.dx,
@@ -76,6 +77,7 @@ def _checks(layer: LayerPass, tolerance: float) -> Iterator[Check]:
         layer.x,
         diagnose=partial(diagnose_input, layer),
     )
+    yield to_x
     for name, value in layer.values.items():
         yield check(
             f"to {name}",
@@ -87,16 +89,42 @@ def _checks(layer: LayerPass, tolerance: float) -> Iterator[Check]:
         )
     for name in layer.without_gradient:
         formula = f"d{name} = Σ dout·∂out/∂{name}"
-        yield conduct.skipped(f"to {name}", formula, f"backward leaves no d{name}")
+        yield conduct.skipped(f"to {name}", formula, f"forward has {name}; no d{name} is found")
+    for name in layer.plain_numbers:
+        formula = f"d{name} = Σ dout·∂out/∂{name}"
+        yield conduct.skipped(f"to {name}", formula, f"{name} is no array: make it np.array(…)")
+    if to_x.passed and layer.is_elementwise and not layer.is_restricted:
+        yield _at_wider_inputs(layer, tolerance)
     yield layer.arguments
     if layer.repeatable and layer.arguments.passed:
         yield _second_pass(layer, tolerance)
+    else:
+        why = "forward draws random numbers" if layer.arguments.passed else "arguments are changed"
+        yield conduct.skipped("second pass", "as the first", why)
     yield conduct.check_precision(
         {"the output": layer.out, "the gradient to x": layer.dx}
         | {f"the gradient to {name}": array for name, array in layer.gradients.items()},
         is_staircase=layer.is_staircase,
     )
     yield _large_inputs(layer)
+
+
+def _at_wider_inputs(layer: LayerPass, tolerance: float) -> Check:
+    """Check the gradient to x where a function that is cut off at 3 or 6 has its other side."""
+    x = WIDER * layer.x
+    worker = layer.subject.copied()
+    worker.forward(x.copy())
+    return check_gradient(
+        f"to x, at {WIDER} times x",
+        "dx = Σ dout·∂out/∂x",
+        numbers(worker.backward(layer.dout.copy()), "backward"),
+        lambda x: layer.weighted(x, layer.dout),
+        x,
+        tolerance=tolerance,
+        rng=layer.rng,
+        upstream=float(np.abs(layer.dout).max(initial=0)) or 1.0,
+        diagnose=lambda comparison: diagnose(comparison, layer.batch_size, [], FAR),
+    )
 
 
 def _second_pass(layer: LayerPass, tolerance: float) -> Check:
@@ -118,9 +146,7 @@ def _second_pass(layer: LayerPass, tolerance: float) -> Check:
 
 def _large_inputs(layer: LayerPass) -> Check:
     if layer.is_restricted:
-        return conduct.skipped(
-            "large inputs", "finite at ±1000", "not finite at negative inputs, as a logarithm"
-        )
+        return conduct.large_inputs_skipped()
     x = conduct.large_inputs(layer.x.shape, layer.rng)
 
     def backward(x: NDArray[Any]) -> Any:

@@ -15,12 +15,26 @@ from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
 from mnist_cli.gradcheck.layer_pass import LayerPass
 from mnist_cli.gradcheck.mistakes import is_softmax, softmax_suspects
 
+WIDER = 4
+"""How much farther from 0 an elementwise function is looked at once more."""
+
+FAR = Diagnosis(
+    "wrong-far-from-zero",
+    "Inputs near 0 are right, and these, which are farther away, are not: forward has another "
+    "slope there, as where it is cut off, and backward does not know it.",
+)
+
 SMALL = 2000
 """Up to so many elements, gradients that somebody might have meant are computed as well."""
 
 _IGNORED = (
     "dout, the gradient from above, is ignored or taken to be all ones: multiply by it, as the "
     "chain rule says, even where it happens to be 1 today."
+)
+_DRAWS = Diagnosis(
+    "backward-not-repeatable",
+    "Called once more, backward gives another gradient: it draws random numbers, or spends what "
+    "forward has kept; take what forward has drawn, and leave it as it is.",
 )
 _LEAK = (
     "The rows of the batch leak into each other: changing the first row changes the output of the "
@@ -34,7 +48,10 @@ def diagnose_input(layer: LayerPass, comparison: Comparison) -> Diagnosis:
     """Return what is wrong with a gradient to the input."""
     if layer.ignores_dout and comparison.computed.shape == comparison.exact.shape:
         return _diagnose_ignored(layer, comparison)
-    otherwise = Diagnosis("rows-leak", _LEAK) if layer.rows_leak else None
+    if layer.draws_in_backward and layer.arguments.passed:
+        return _DRAWS
+    is_leaking = layer.rows_leak and not layer.follows_leak
+    otherwise = Diagnosis("rows-leak", _LEAK) if is_leaking else None
     if layer.is_staircase:
         otherwise = conduct.STAIRCASE
     return diagnose(comparison, layer.batch_size, _of_input(layer, comparison.exact), otherwise)
@@ -63,6 +80,16 @@ def diagnose_parameter(layer: LayerPass, name: str, comparison: Comparison) -> D
             return
         yield Suspect("dout-ignored", _IGNORED, right(np.ones_like(layer.dout)))
         yield from _of_decay(value, comparison)
+        for other, gradient in layer.gradients.items():
+            if other != name and gradient.shape == value.shape == layer.values[other].shape:
+                at = np.array(layer.values[other], np.float64)
+                exact = Derivative(layer.with_parameter(other, layer.dout), at, layer.rng)
+                yield Suspect(
+                    "gradients-exchanged",
+                    f"It is the gradient to {other}: what backward returns is taken in the order "
+                    "in which the parameters were made.",
+                    exact.gradient(),
+                )
         if value.ndim == 2 and value.shape[0] == value.shape[1]:
             yield Suspect("transposed", "It is transposed.", comparison.exact.T)
         for n, word in ((0, "first"), (-1, "last")):
@@ -129,6 +156,12 @@ def _of_input(layer: LayerPass, exact: NDArray[Any]) -> Iterator[Suspect]:
             "been put in its place.",
             dout * (1 - x**2),
         )
+    yield Suspect(
+        "way-around-missing",
+        "The input reaches the output by itself, too, and the gradient of that way is missing: add "
+        "dout.",
+        exact - dout,
+    )
     twice = layer.vjp(layer.vjp(dout))
     yield Suspect(
         "differentiated-twice",
@@ -164,6 +197,8 @@ def _of_weights(layer: LayerPass) -> Iterator[Suspect]:
 
 def _has_wrong_mask(layer: LayerPass, exact: NDArray[Any]) -> bool:
     """Return whether each entry has one of the few slopes of the layer, but not the right."""
+    if np.array_equal(layer.dx, layer.dout):
+        return False  # the derivative is not there at all
     with np.errstate(all="ignore"):
         right, got = (np.round(d / layer.dout, 6) for d in (exact, layer.dx))
     if np.array_equal(right, got):

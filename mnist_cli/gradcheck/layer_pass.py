@@ -33,7 +33,9 @@ class LayerPass:
     repeatable : bool
         Whether forward gives the same for the same input again.
     without_gradient : list of str
-        Parameters to which backward left no gradient.
+        Arrays that forward looks at, and to which backward left no gradient.
+    plain_numbers : list of str
+        Parameters that are no arrays, and so cannot be exchanged.
     is_restricted : bool
         Whether the layer is finite at positive inputs only.
     """
@@ -54,9 +56,9 @@ class LayerPass:
         worker = self.subject.copied()
         worker.clear()
         given = {"x": self.x.copy()}
-        out = worker.forward(given["x"])
+        returned = worker.forward(given["x"])
         after_forward = {"x": given["x"].copy()}
-        self.out = numbers(out, "forward").copy()
+        self.out = numbers(returned, "forward").copy()
         self.dout = self.rng.standard_normal(self.out.shape)
         given["dout"] = self.dout.copy()
         self.dx = numbers(worker.backward(given["dout"]), "backward").copy()
@@ -64,9 +66,11 @@ class LayerPass:
         names = [name for name in worker.parameters() if self.subject.has_array(name)]
         self.gradients = {name: worker.gradient(name) for name in names}
         self.values = {name: self.subject.value(name) for name in self.gradients}
-        self.without_gradient = worker.without_gradient()
-        before = {"x": self.x, "dout": self.dout} | self.values
+        self.plain_numbers = worker.numbers_with_gradient()
+        self.without_gradient = [n for n in worker.without_gradient() if self._is_felt(n)]
+        before = {"x": self.x, "dout": self.dout, "out": self.out} | self.values
         after = given | {name: worker.value(name) for name in self.values}
+        after["out"] = numbers(returned, "forward")
         self.arguments = conduct.check_arguments_kept(before, before | after_forward, after)
         # A layer whose forward is random gives the same again only on a new copy.
         twin = self.subject.copied()
@@ -101,20 +105,36 @@ class LayerPass:
             "it from Python, by check_layer(layer, x=...)."
         )
 
-    def beside_kinks(self) -> LayerPass:
-        """Return this pass, or one with slightly other parameters if these are at a kink.
+    def at_telling_parameters(self) -> LayerPass:
+        """Return this pass, or one with other parameters where these would hide a mistake.
 
-        With weights of zero before a rectifier, every example is at a kink of its own, and what
-        backward may say of their sum is not between the sum's two sides.
+        A factor that is 1 everywhere, as a scale is at first, can be forgotten without a trace.
+        And with weights of zero before a rectifier, every example is at a kink of its own, and
+        what backward may say of their sum is not between the sum's two sides.
         """
-        if not any(map(self._is_at_kink, self.values)):
+        values: dict[int, NDArray[Any]] = {}
+        for v in self.values.values():
+            if v.size > 1 and v.min() == v.max() != 0:
+                values[id(v)] = v * self.rng.uniform(0.7, 1.3, v.shape)
+        if any(map(self._is_at_kink, self.values)):
+            for v in self.values.values():
+                noise = NUDGE * self.rng.standard_normal(v.shape)
+                values[id(v)] = values.get(id(v), v) + noise
+        if not values:
             return self
-        values = {
-            id(v): v + NUDGE * self.rng.standard_normal(v.shape) for v in self.values.values()
-        }
         beside = LayerPass(self.subject.copied(values), self.x, None, int(self.rng.integers(2**32)))
         beside.is_restricted = self.is_restricted
         return beside
+
+    def _is_felt(self, name: str) -> bool:
+        """Return whether forward looks at an array that the layer has."""
+        old = self.subject.value(name)
+        other = np.asarray(old * 1.5 + 0.25)
+        try:
+            out = numbers(self.subject.copied({id(old): other}).forward(self.x.copy()), "forward")
+        except UserCodeError:
+            return True
+        return not np.array_equal(out, self.out, equal_nan=True)
 
     def _is_at_kink(self, name: str) -> bool:
         value = np.array(self.values[name], np.float64)
@@ -176,6 +196,15 @@ class LayerPass:
         return right.gradient()
 
     @cached_property
+    def draws_in_backward(self) -> bool:
+        """Whether backward says something else when it is called once more."""
+        worker = self.subject.copied()
+        worker.forward(self.x.copy())
+        first = np.array(worker.backward(self.dout.copy()))
+        again = np.array(worker.backward(self.dout.copy()))
+        return not np.array_equal(first, again, equal_nan=True)
+
+    @cached_property
     def ignores_dout(self) -> bool:
         """Whether backward says the same of another gradient from above."""
         worker = self.subject.copied()
@@ -206,6 +235,17 @@ class LayerPass:
         with np.errstate(all="ignore"):
             expected = 1e-8 * np.abs(large - self.out)
         return bool(np.any(expected > ROUNDING * (np.abs(self.out) + np.abs(large))))
+
+    @cached_property
+    def follows_leak(self) -> bool:
+        """Whether the first row of ``dout`` is felt by another row of the gradient to the input."""
+        if self.dx.shape != self.x.shape or len(self.dout) != len(self.x):
+            return False
+        worker = self.subject.copied()
+        worker.forward(self.x.copy())
+        dout = self.dout.copy()
+        dout[0] = self.rng.standard_normal(dout[0].shape)
+        return not np.allclose(np.asarray(worker.backward(dout))[1:], self.dx[1:], rtol=1e-9)
 
     @cached_property
     def rows_leak(self) -> bool:

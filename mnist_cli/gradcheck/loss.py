@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -58,7 +60,16 @@ def check_loss(
         If the loss raises something, or returns something else than one number.
     """
     subject = Subject(loss, forward, backward)
-    return list(_Loss(subject, x, labels, shape, seed, tolerance).checks())
+    checks = list(_Loss(subject, x, labels, shape, seed, tolerance).checks())
+    if x is None and labels is None and not checks[0].passed:
+        # Some take the labels first, and the gradient is then that to the second argument.
+        exchanged = Subject(loss, forward, backward, is_exchanged=True)
+        with suppress(UserCodeError):
+            others = list(_Loss(exchanged, x, labels, shape, seed, tolerance).checks())
+            if others[0].passed:
+                formula = f"{others[0].formula}, x being the second argument"
+                return [replace(others[0], formula=formula), *others[1:]]
+    return checks
 
 
 class _Loss:
@@ -77,14 +88,19 @@ class _Loss:
         self.tolerance = tolerance
         self.subject = subject
         logits = self.rng.standard_normal(shape)
-        inputs: list[NDArray[Any]] = [logits, Softmax().forward(logits)]
+        self.is_binary = len(shape) > 1 and shape[-1] == 1
+        likely = 1 / (1 + np.exp(-logits)) if self.is_binary else Softmax().forward(logits)
+        inputs: list[NDArray[Any]] = [logits, likely]
         if x is not None:
             inputs = [np.array(x, np.float64)]
             shape = x.shape
         self.rows = np.eye(shape[-1])[self.rng.integers(shape[-1], size=shape[:-1])]
+        if self.is_binary:
+            # Each entry is an example, and of one class or of the other.
+            self.rows = self.rng.permutation(np.arange(logits.size) % 2.0).reshape(shape)
         self.x, self.t = self._accepted(inputs, labels)
         self.batch_size = len(self.x)
-        self.on_logits = not are_probabilities(self.x)
+        self.on_logits = self.x is logits or (x is not None and not are_probabilities(x))
         self.scaled = subject.takes_upstream()
         self.twin = subject.copied()
 
@@ -101,18 +117,21 @@ class _Loss:
         self, inputs: list[NDArray[Any]], labels: Labels | NDArray[Any] | None
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return the first input and form of labels that the loss takes and is finite at."""
-        forms: list[NDArray[Any]] = [self.rows, self.rows.argmax(axis=-1)]
+        indices = self.rows.astype(int) if self.is_binary else self.rows.argmax(axis=-1)
+        forms: list[NDArray[Any]] = [self.rows, indices]
         if labels is None:
             # Some losses take the logarithm of the labels, too.
-            forms.append(0.9 * self.rows + 0.1 / self.rows.shape[-1])
+            forms.append(0.9 * self.rows + 0.1 / max(2, self.rows.shape[-1]))
         if isinstance(labels, str):
             forms = forms[:1] if labels == "onehot" else forms[1:]
         elif labels is not None:
             forms = [np.asarray(labels)]
         refused: UserCodeError | None = None
         taken: tuple[NDArray[np.float64], NDArray[Any]] | None = None
-        if len(inputs) > 1:
-            inputs = sorted(inputs, key=lambda x: not self._is_of_probabilities(x, forms))
+        if len(inputs) > 1 and (
+            self._is_cut_off(inputs[0], forms) or self._is_of_probabilities(inputs[1], forms)
+        ):
+            inputs = inputs[::-1]
         for x in inputs:
             for t in forms:
                 try:
@@ -133,8 +152,6 @@ class _Loss:
 
     def _is_of_probabilities(self, p: NDArray[Any], forms: list[NDArray[Any]]) -> bool:
         """Return whether the loss is the cross-entropy of probabilities, of classes or of bits."""
-        if not are_probabilities(p):
-            return False
         t = self.rows
         with np.errstate(all="ignore"):
             classes = -(t * np.log(p)).sum()
@@ -147,6 +164,19 @@ class _Loss:
             sizes = (1, len(p), p.size)
             if any(np.isclose(value, total / n) for total in (classes, bits) for n in sizes):
                 return True
+        return False
+
+    def _is_cut_off(self, x: NDArray[Any], forms: list[NDArray[Any]]) -> bool:
+        """Return whether the loss cuts off what is no probability."""
+        for form in forms:
+            try:
+                values = [
+                    self._number(self.subject.copied().forward(each.copy(), form.copy()))
+                    for each in (x, np.clip(x, 0, 1))
+                ]
+            except UserCodeError:
+                continue
+            return bool(np.isfinite(values[0]) and values[0] == values[1])
         return False
 
     def _number(self, value: Any) -> Any:
@@ -185,6 +215,8 @@ class _Loss:
         )
         if self.on_logits:
             yield self._large_inputs()
+        else:
+            yield conduct.large_inputs_skipped("the loss is one of probabilities")
 
     def _second_pass(self) -> Check:
         worker = self.subject.copied()

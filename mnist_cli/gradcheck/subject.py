@@ -26,7 +26,7 @@ KEPT_GRADIENTS = ("dinputs", "dx")
 KEPT_OUTPUTS = ("output", "out")
 PARAMETERS = ("W", "b", "weights", "weight", "biases", "bias")
 """Attributes that should have a gradient, whatever else an object keeps."""
-GRADIENT_NAMES = ("d{}", "grad_{}", "{}_grad")
+GRADIENT_NAMES = ("d{}", "grad_{}", "{}_grad", "d_{}", "{}_gradient", "gradient_{}")
 CLEARING = ("zero_gradients", "zero_grad", "zero_grads", "clear_gradients", "clear_grads")
 
 
@@ -40,7 +40,9 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)
             return function(*arguments)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UserCodeError(tell(error)) from error
 
 
@@ -66,11 +68,27 @@ class Subject:
     thing : object
     forward, backward : str
         The names of its methods.
+    is_exchanged : bool
+        Whether forward takes its two arguments the other way round.
+    within : set of int
+        The `id` of each object that this one is a part of.
     """
 
-    def __init__(self, thing: Any, forward: str = "forward", backward: str = "backward"):
+    def __init__(
+        self,
+        thing: Any,
+        forward: str = "forward",
+        backward: str = "backward",
+        *,
+        is_exchanged: bool = False,
+        within: frozenset[int] = frozenset(),
+    ):
         self.thing = thing
+        self.is_exchanged = is_exchanged
+        self.within = within | {id(thing)}
         self.names = (forward, backward)
+        self.fed: tuple[int, ...] | None = None
+        """The shape of what forward was given last."""
         self.returned: list[Any] = []
         """What backward returned after the gradient to the input: those to the parameters."""
         self.arrays = [name for name in self._names() if self.has_array(name)]
@@ -90,7 +108,7 @@ class Subject:
                 f"The object to check cannot be copied ({error}): name a class or a function that "
                 "makes one, without open files, locks or the like."
             ) from error
-        return Subject(thing, *self.names)
+        return Subject(thing, *self.names, is_exchanged=self.is_exchanged)
 
     def in_double_precision(self) -> Subject:
         """Return the object with float64 parameters: itself, or a copy if they are not."""
@@ -126,6 +144,9 @@ class Subject:
 
     def forward(self, *arguments: Any) -> Any:
         """Call the forward method, with NumPy's global generator as it always is."""
+        self.fed = np.shape(arguments[0])
+        if self.is_exchanged:
+            arguments = arguments[::-1]
         before = np.random.get_state()  # noqa: NPY002 (it is theirs that is looked after)
         np.random.set_state(GLOBAL_STATE)  # noqa: NPY002
         try:
@@ -141,9 +162,18 @@ class Subject:
         result = call(getattr(self.thing, self.names[1]), *arguments)
         if result is None:
             result = self._first_of(KEPT_GRADIENTS)
-        if isinstance(result, tuple | list) and len(result):
+        if isinstance(result, tuple | list) and len(result) and not self._is_one(result):
             result, *self.returned = result
         return result
+
+    def _is_one(self, result: Any) -> bool:
+        """Return whether a list is the gradient to the input itself, row by row."""
+        if isinstance(result, tuple):
+            return False
+        try:
+            return bool(np.shape(result) == self.fed)
+        except ValueError:
+            return False
 
     def _first_of(self, names: tuple[str, ...]) -> Any:
         """Return the first of some attributes that is there: some code leaves its results so."""
@@ -161,22 +191,33 @@ class Subject:
             if callable(method):
                 call(method)
                 return True
-        return False
+        cleared = [part.clear() for part in self._parts().values()]
+        return any(cleared)
 
     def parameters(self) -> list[str]:
         """Return the names of the parameters whose gradients are there, as after backward."""
         return [name for name, gradient in self._gradients().items() if gradient is not None]
 
+    def numbers_with_gradient(self) -> list[str]:
+        """Return the names of plain numbers that, as after backward, have a gradient."""
+        return [
+            name
+            for name, value in getattr(self.thing, "__dict__", {}).items()
+            if type(value) is float
+            and any(hasattr(self.thing, form.format(name)) for form in GRADIENT_NAMES)
+        ]
+
     def without_gradient(self) -> list[str]:
         """Return the names of the parameters to which, as after backward, there is no gradient."""
-        named = self._get("params")
-        expected = self.arrays if isinstance(named, Mapping | list | tuple) else PARAMETERS
         there = self.parameters()
-        return [name for name in expected if name in self.arrays and name not in there]
+        return [name for name in self.arrays if name not in there]
 
     def value(self, name: str) -> NDArray[Any]:
         """Return a parameter: an element of ``params``, or an attribute."""
-        values = self._get("params")
+        place, _, inner = name.rpartition(".")
+        if place in (parts := self._parts()):
+            return parts[place].value(inner)
+        values = self._params()
         if isinstance(values, Mapping):
             found = next(value for key, value in values.items() if str(key) == name)
         elif isinstance(values, list | tuple):
@@ -195,18 +236,46 @@ class Subject:
     def _get(self, name: str) -> Any:
         return call(getattr, self.thing, name, None)
 
+    def _params(self) -> Any:
+        """Return ``params``, unless it only tells the names of attributes."""
+        values = self._get("params")
+        is_names = isinstance(values, list | tuple) and any(isinstance(v, str) for v in values)
+        return None if is_names else values
+
     def _names(self) -> list[str]:
         """Return the names under which there may be parameters."""
-        values = self._get("params")
+        values = self._params()
         if isinstance(values, Mapping):
             return [str(key) for key in values]
         if isinstance(values, list | tuple):
             return [f"params[{i}]" for i in range(len(values))]
-        return [*dict.fromkeys([*getattr(self.thing, "__dict__", {}), *PARAMETERS])]
+        own = dict.fromkeys([*getattr(self.thing, "__dict__", {}), *PARAMETERS])
+        parts = self._parts().items()
+        return [*own, *(f"{place}.{name}" for place, part in parts for name in part._names())]
+
+    def _parts(self) -> dict[str, Subject]:
+        """Return the layers that this one is made of, by where it has them."""
+        if self._params() is not None:
+            return {}  # they are told of there
+        found: dict[str, Subject] = {}
+        seen = set(self.within)
+        for name, value in getattr(self.thing, "__dict__", {}).items():
+            if isinstance(value, list | tuple):
+                inside = {f"{name}[{i}]": item for i, item in enumerate(value)}
+            elif isinstance(value, Mapping):
+                inside = {f"{name}[{key!r}]": item for key, item in value.items()}
+            else:
+                inside = {name: value}
+            for place, thing in inside.items():
+                is_layer = all(callable(getattr(thing, method, None)) for method in self.names)
+                if is_layer and not isinstance(thing, type) and id(thing) not in seen:
+                    seen.add(id(thing))
+                    found[place] = Subject(thing, *self.names, within=self.within)
+        return found
 
     def _gradients(self) -> dict[str, Any]:
         """Return the gradients of all parameters by name; None where there is none yet."""
-        values, gradients = self._get("params"), self._get("grads")
+        values, gradients = self._params(), self._get("grads")
         if isinstance(values, Mapping):
             given = gradients if isinstance(gradients, Mapping) else {}
             found = {str(key): given.get(key, given.get(f"d{key}")) for key in values}
@@ -224,6 +293,8 @@ class Subject:
         found = {
             name: gradient for name, gradient in found.items() if _is_parameter(self.value(name))
         }
+        for place, part in self._parts().items():
+            found |= {f"{place}.{name}": gradient for name, gradient in part._gradients().items()}
         if all(gradient is None for gradient in found.values()):
             found |= self._returned_gradients()
         return found
@@ -287,8 +358,11 @@ def numbers(value: Any, method: str) -> NDArray[Any]:
     except Exception:
         array = np.array(None)
     if array.dtype.kind not in "fiub":
+        kind = type(value).__name__
+        if isinstance(value, np.ndarray):
+            kind = f"an array of {value.dtype}"
         raise UserCodeError(
-            f"{method} returned {type(value).__name__}, where an array of numbers is expected: "
-            "return the result."
+            f"{method} returned {kind}, where an array of real numbers is expected: return the "
+            "result."
         )
     return array
