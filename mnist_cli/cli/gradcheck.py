@@ -108,7 +108,8 @@ def gradcheck(
     With FILE.py:NAME, that file is run, and NAME is checked: a class, a function that returns an
     object, or an object. A layer has forward(x) and backward(dout); a loss forward(x, t) and
     backward() or backward(dout); an activation a call (x) and gradient(x) or derivative(x).
-    Parameters are params and grads, or an array like W and its gradient dW.
+    Parameters are params and grads, or an array like W and its gradient dW. --hidden and
+    --batch-size are of the network, and --shape, --labels and the methods of FILE.py:NAME.
     """
     refuse_without_use(FOR_NETWORK if target else FOR_FILES, target)
     wrong_answers: list[Check] = []

@@ -28,9 +28,8 @@ def cosine(progress: float) -> float:
 def one_cycle(progress: float) -> float:
     """Return the share of one cycle: from 1/25 up to 1, then down to 0, along cosines.
 
-    The large rates in the middle find a flat valley, and the small ones at the end its floor
-    (after Smith and Topin 2018, whose
-    cycle is made of straight lines).
+    The large rates in the middle find a flat valley, and the small ones at the end its floor (after
+    Smith and Topin 2018, whose cycle is made of straight lines).
     """
     if progress < WARM_UP:
         return START + (1 - START) * cosine(1 - progress / WARM_UP)
