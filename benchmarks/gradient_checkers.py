@@ -27,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import wrong_code
 
 from mnist_cli.gradcheck import Check, check_layer, check_loss
+from mnist_cli.gradcheck.calling import required
 from mnist_cli.gradcheck.gradient import check_gradient
-from mnist_cli.gradcheck.subject import Subject, required
+from mnist_cli.gradcheck.subject import Subject
 from mnist_cli.nn.layers import Linear, ReLU, Softmax
 from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import CLASSES, INPUTS, MLP

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.gradcheck import conduct
+from mnist_cli.gradcheck.calling import numbers
 from mnist_cli.gradcheck.check import TOLERANCE, Check, Comparison, Diagnosis
 from mnist_cli.gradcheck.derivative import Derivative
 from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
 from mnist_cli.gradcheck.gradient import check_gradient
 from mnist_cli.gradcheck.layer_mistakes import FAR, WIDER
 from mnist_cli.gradcheck.mistakes import is_softmax, softmax_suspects
-from mnist_cli.gradcheck.subject import SHAPE, Subject, numbers
+from mnist_cli.gradcheck.subject import SHAPE, Subject
 
 
 def check_activation(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cli.gradcheck.calling import UserCodeError
 from mnist_cli.gradcheck.check import Check, Diagnosis, relative_errors
-from mnist_cli.gradcheck.subject import UserCodeError
 
 Arrays = Mapping[str, NDArray[Any]]
 LARGE = 1000.0

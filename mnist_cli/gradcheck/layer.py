@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.gradcheck import conduct
+from mnist_cli.gradcheck.calling import numbers
 from mnist_cli.gradcheck.check import TOLERANCE, Check
 from mnist_cli.gradcheck.diagnosis import diagnose
 from mnist_cli.gradcheck.gradient import check_gradient
 from mnist_cli.gradcheck.layer_mistakes import FAR, WIDER, diagnose_input, diagnose_parameter
 from mnist_cli.gradcheck.layer_pass import LayerPass
-from mnist_cli.gradcheck.subject import Subject, numbers
+from mnist_cli.gradcheck.subject import Subject
 
 
 def check_layer(

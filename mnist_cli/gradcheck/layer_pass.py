@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.gradcheck import conduct
+from mnist_cli.gradcheck.calling import UserCodeError, numbers
 from mnist_cli.gradcheck.derivative import Derivative
 from mnist_cli.gradcheck.gradient import ROUNDING
-from mnist_cli.gradcheck.subject import SHAPE, Subject, UserCodeError, numbers
+from mnist_cli.gradcheck.subject import SHAPE, Subject
 
 NUDGE = 1e-3
 """How far parameters are moved away from a kink."""

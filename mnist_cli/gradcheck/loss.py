@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.gradcheck import conduct
+from mnist_cli.gradcheck.calling import UserCodeError, numbers
 from mnist_cli.gradcheck.check import TOLERANCE, Check, Comparison, Diagnosis
 from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
 from mnist_cli.gradcheck.gradient import check_gradient
 from mnist_cli.gradcheck.mistakes import are_probabilities, cross_entropy_suspects
-from mnist_cli.gradcheck.subject import SHAPE, Subject, UserCodeError, numbers
+from mnist_cli.gradcheck.subject import SHAPE, Subject
 from mnist_cli.nn.layers import Softmax
 
 UPSTREAM = -2.5

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mnist_cli.gradcheck.activation import check_activation
+from mnist_cli.gradcheck.calling import UserCodeError, call, required
 from mnist_cli.gradcheck.check import Check
 from mnist_cli.gradcheck.layer import check_layer
 from mnist_cli.gradcheck.loss import Labels, check_loss
-from mnist_cli.gradcheck.subject import SHAPE, UserCodeError, call, required
+from mnist_cli.gradcheck.subject import SHAPE
 
 FORWARD, BACKWARD = "forward", "backward"
 DERIVATIVES = ("gradient", "derivative")
