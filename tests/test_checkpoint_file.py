@@ -221,6 +221,17 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_dir: Path, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"c", "m"}
 
 
+def test_what_diverges_leaves_the_last_good_checkpoint_and_no_model(
+    cli: Cli, small_dir: Path
+) -> None:
+    how = ("--hidden", 9, "--lr", 1e4, "--checkpoint", "c")
+    result = cli("train", "--data-dir", small_dir, *how)
+    assert result.exit_code == 1
+    assert "at the learning rate" in result.stderr
+    assert np.isfinite(load_checkpoint(Path("c"))[0].state.parameters).all()
+    assert not Path("model.npz").exists()
+
+
 def test_no_checkpoint_is_named(cli: Cli) -> None:
     result = cli("train", "--resume", "nowhere")
     assert result.exit_code == 2

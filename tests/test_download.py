@@ -50,6 +50,11 @@ def web(files: dict[str, bytes]) -> Iterator[Web]:
         yield web
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PAUSE_SECONDS", 0.01)
+
+
 def closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -95,6 +100,7 @@ def test_unpacked_files_count_as_there(web: Web, tmp_path: Path, files: dict[str
 BAD_ANSWERS = {
     "404": (status(404), "answered 404"),
     "403": (status(403), "answered 403"),
+    "500": (status(500), "answered 500"),
     "an HTML page": (body(b"<html>log in</html>", 19, "text/html; charset=utf-8"), "a web page"),
     "a short file": (body(b"not found", 9), "ended after 9 of"),
     "another part": (status(206, Content_Range="bytes 7-9/10"), "another part"),
@@ -108,7 +114,7 @@ BAD_ANSWERS = {
 
 @pytest.mark.parametrize("case", BAD_ANSWERS)
 def test_a_mirror_that_fails_is_one_sentence_and_leaves_nothing(
-    case: str, cli: Cli, web: Web, tmp_path: Path, files: dict[str, bytes]
+    case: str, cli: Cli, web: Web, tmp_path: Path, files: dict[str, bytes], at_once: None
 ) -> None:
     answer, reason = BAD_ANSWERS[case]
     size = len(files[FIRST])
@@ -143,6 +149,11 @@ def test_a_refused_connection_is_told_at_once(tmp_path: Path, files: dict[str, b
     with pytest.raises(DownloadError, match="could not be reached"):
         download(tmp_path, [f"http://127.0.0.1:{closed_port()}/"])
     assert time.monotonic() - started < 5
+
+
+def test_a_name_that_does_not_resolve_is_told(tmp_path: Path, files: dict[str, bytes]) -> None:
+    with pytest.raises(DownloadError, match=r"nowhere\.invalid could not be reached"):
+        download(tmp_path, ["https://nowhere.invalid/"])
 
 
 def test_a_look_up_that_hangs_is_given_up(
@@ -186,11 +197,6 @@ def test_a_silent_server_is_given_up_and_told_so(
     web.answers[FIRST] = [stall]
     with pytest.raises(DownloadError, match="did not answer in time"):
         download(tmp_path, [web.url])
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PAUSE_SECONDS", 0.01)
 
 
 class Telling(Progress):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,25 @@ def test_damaged_archives_are_refused_or_whole(network: MLP, tmp_path: Path) -> 
         path.write_bytes(damaged)
         with contextlib.suppress(ModelError):
             load_model(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+def test_a_pipe_a_device_and_a_link_to_nothing_are_no_models(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "nothing").symlink_to(tmp_path / "gone")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path / "circle", tmp_path / "nothing"):
+        with pytest.raises(ModelError, match=f"{path}"):
+            load_model(path)
+
+
+def test_an_archive_is_not_unpacked(tmp_path: Path) -> None:
+    """A megabyte that unpacks to a gigabyte is refused by its directory."""
+    with zipfile.ZipFile(tmp_path / "bomb", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("parameters.npy", "metadata.npy"):
+            archive.writestr(name, bytes(1 << 24))
+    with pytest.raises(ModelError, match="no model"):
+        load_model(tmp_path / "bomb")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
