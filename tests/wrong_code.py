@@ -487,6 +487,20 @@ class ScalarSlope:
         return dout * np.where(self.x > 0, 1, self.params["a"])
 
 
+class ReturnedInAnotherOrder:
+    """A right layer, which returns its gradients in another order than it has its parameters."""
+
+    def __init__(self):
+        self.gain, self.shift = np.linspace(1, 2, 10), np.linspace(0, 1, 10)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gain + self.shift
+
+    def backward(self, dout):
+        return dout * self.gain, dout.sum(axis=0), (dout * self.x).sum(axis=0)
+
+
 RIGHT = [
     ScalarSlope,
     ZeroReLU,
@@ -497,6 +511,7 @@ RIGHT = [
     LeakyReLU,
     Sigmoid,
     Tanh,
+    ReturnedInAnotherOrder,
     Dense,
     Square,
     DictDense,
@@ -1169,16 +1184,12 @@ class Residual:
 
 
 @case("to gain", "gradients-exchanged")
-class ReturnedInAnotherOrder:
-    def __init__(self):
-        self.gain, self.shift = np.linspace(1, 2, 10), np.linspace(0, 1, 10)
-
-    def forward(self, x):
-        self.x = x
-        return x * self.gain + self.shift
+class Exchanged(ReturnedInAnotherOrder):
+    """It gives the gradient of the one for both."""
 
     def backward(self, dout):
-        return dout * self.gain, dout.sum(axis=0), (dout * self.x).sum(axis=0)
+        dx, dshift, _ = super().backward(dout)
+        return dx, dshift, dshift.copy()
 
 
 @case("to layers[1].W", "batch-size-twice")

@@ -12,7 +12,7 @@ from mnist_cli.gradcheck import conduct
 from mnist_cli.gradcheck.check import Comparison, Diagnosis
 from mnist_cli.gradcheck.derivative import Derivative
 from mnist_cli.gradcheck.diagnosis import Suspect, diagnose
-from mnist_cli.gradcheck.layer_pass import LayerPass
+from mnist_cli.gradcheck.layer_pass import SMALL, LayerPass
 from mnist_cli.gradcheck.mistakes import is_softmax, softmax_suspects
 
 WIDER = 4
@@ -23,9 +23,6 @@ FAR = Diagnosis(
     "Inputs near 0 are right, and these, which are farther away, are not: forward has another "
     "slope there, as where it is cut off, and backward does not know it.",
 )
-
-SMALL = 2000
-"""Up to so many elements, gradients that somebody might have meant are computed as well."""
 
 _IGNORED = (
     "dout, the gradient from above, is ignored or taken to be all ones: multiply by it, as the "

@@ -14,6 +14,9 @@ from mnist_cli.gradcheck.derivative import Derivative
 from mnist_cli.gradcheck.gradient import ROUNDING
 from mnist_cli.gradcheck.subject import SHAPE, Subject
 
+SMALL = 2000
+"""Up to so many elements, gradients that somebody might have meant are computed as well."""
+
 NUDGE = 1e-3
 """How far parameters are moved away from a kink."""
 
@@ -67,6 +70,7 @@ class LayerPass:
         names = [name for name in worker.parameters() if self.subject.has_array(name)]
         self.gradients = {name: worker.gradient(name) for name in names}
         self.values = {name: self.subject.value(name) for name in self.gradients}
+        self.are_returned = bool(worker.returned)
         self.plain_numbers = worker.numbers_with_gradient()
         self.without_gradient = [n for n in worker.without_gradient() if self._is_felt(n)]
         before = {"x": self.x, "dout": self.dout, "out": self.out} | self.values
@@ -121,11 +125,39 @@ class LayerPass:
             for v in self.values.values():
                 noise = NUDGE * self.rng.standard_normal(v.shape)
                 values[id(v)] = values.get(id(v), v) + noise
-        if not values:
+        order = self._order_of_returned()
+        if not values and not order:
             return self
+        self.subject.order = order
         beside = LayerPass(self.subject.copied(values), self.x, None, int(self.rng.integers(2**32)))
         beside.is_restricted = self.is_restricted
         return beside
+
+    def _order_of_returned(self) -> dict[str, str]:
+        """Return in whose place each gradient is returned, if it is in another order than made.
+
+        Parameters of one shape can be returned in any order, and nothing but the numbers tells it.
+        """
+        names = [name for name in self.gradients if self.values[name].size <= SMALL]
+        if not self.are_returned or len(names) < 2:
+            return {}
+        right = {}
+        for name in names:
+            value = np.array(self.values[name], np.float64)
+            f = self.with_parameter(name, self.dout)
+            right[name] = Derivative(f, value, self.rng).gradient()
+        order = {}
+        for name in names:
+            alike = [
+                other
+                for other in names
+                if self.gradients[other].shape == right[name].shape
+                and np.allclose(self.gradients[other], right[name], rtol=1e-6, atol=1e-9)
+            ]
+            if len(alike) != 1:
+                return {}
+            order[name] = alike[0]
+        return order if any(name != other for name, other in order.items()) else {}
 
     def _is_felt(self, name: str) -> bool:
         """Return whether forward looks at an array that the layer has."""

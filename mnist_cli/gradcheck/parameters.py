@@ -34,6 +34,8 @@ class Parameters:
         self.within = within | {id(thing)}
         self.returned: list[Any] = []
         """What backward returned after the gradient to the input: those to the parameters."""
+        self.order: dict[str, str] = {}
+        """For a parameter, another one in whose place its gradient is returned."""
         self.arrays = [name for name in self._names() if self.has_array(name)]
 
     def value_or_none(self, name: str) -> Any:
@@ -166,15 +168,16 @@ class Parameters:
         """Return what came back beside the gradient to the input, by the parameters' names.
 
         They belong to the parameters in their order if they are as many, else to those of their
-        shape.
+        shape; unless `order` says otherwise.
         """
         if self.returned and isinstance(given := self.returned[0], Mapping):
             by_name = {name: given.get(name, given.get(f"d{name}")) for name in self.arrays}
             return {name: gradient for name, gradient in by_name.items() if gradient is not None}
         gradients = [np.asarray(gradient) for gradient in self.returned]
         if len(gradients) == len(self.arrays):
-            return dict(zip(self.arrays, gradients, strict=True))
-        found: dict[str, Any] = {}
+            found = dict(zip(self.arrays, gradients, strict=True))
+            return {name: found[self.order.get(name, name)] for name in found}
+        found = {}
         for gradient in gradients:
             fitting = (name for name in self.arrays if self.value(name).shape == gradient.shape)
             name = next((name for name in fitting if name not in found), None)

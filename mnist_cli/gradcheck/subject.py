@@ -58,7 +58,9 @@ class Subject(Parameters):
                 f"The object to check cannot be copied ({error}): name a class or a function that "
                 "makes one, without open files, locks or the like."
             ) from error
-        return Subject(thing, *self.names, is_exchanged=self.is_exchanged)
+        subject = Subject(thing, *self.names, is_exchanged=self.is_exchanged)
+        subject.order = self.order
+        return subject
 
     def in_double_precision(self) -> Subject:
         """Return the object with float64 parameters: itself, or a copy if they are not."""
