@@ -26,9 +26,17 @@ class Parameters:
         What every layer has, this one and those that it is made of.
     within : set of int
         The `id` of each object that this one is a part of.
+    arrays : list of str, optional
+        The names of all arrays that are there before a pass, where they are known already.
     """
 
-    def __init__(self, thing: Any, methods: tuple[str, str], within: frozenset[int] = frozenset()):
+    def __init__(
+        self,
+        thing: Any,
+        methods: tuple[str, str],
+        within: frozenset[int] = frozenset(),
+        arrays: list[str] | None = None,
+    ):
         self.thing = thing
         self.names = methods
         self.within = within | {id(thing)}
@@ -36,7 +44,9 @@ class Parameters:
         """What backward returned after the gradient to the input: those to the parameters."""
         self.order: dict[str, str] = {}
         """For a parameter, another one in whose place its gradient is returned."""
-        self.arrays = [name for name in self._names() if self.has_array(name)]
+        if arrays is None:
+            arrays = [name for name in self._names() if self.has_array(name)]
+        self.arrays = arrays
 
     def value_or_none(self, name: str) -> Any:
         """Return a parameter, or None if there is none of that name."""
@@ -79,9 +89,10 @@ class Parameters:
 
     def value(self, name: str) -> NDArray[Any]:
         """Return a parameter: an element of ``params``, or an attribute."""
-        place, _, inner = name.rpartition(".")
-        if place in (parts := self._parts()):
-            return parts[place].value(inner)
+        if "." in name:
+            for place, part in self._parts().items():
+                if name.startswith(f"{place}."):
+                    return part.value(name.removeprefix(f"{place}."))
         values = self._params()
         if isinstance(values, Mapping):
             found = next(value for key, value in values.items() if str(key) == name)
@@ -135,7 +146,7 @@ class Parameters:
                 is_layer = all(callable(getattr(thing, method, None)) for method in self.names)
                 if is_layer and not isinstance(thing, type) and id(thing) not in seen:
                     seen.add(id(thing))
-                    found[place] = Parameters(thing, self.names, self.within)
+                    found[place] = Parameters(thing, self.names, self.within, [])
         return found
 
     def _gradients(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Subject(Parameters):
         The names of its methods.
     is_exchanged : bool
         Whether forward takes its two arguments the other way round.
+    arrays : list of str, optional
+        See `Parameters`.
     """
 
     def __init__(
@@ -37,8 +39,9 @@ class Subject(Parameters):
         backward: str = "backward",
         *,
         is_exchanged: bool = False,
+        arrays: list[str] | None = None,
     ):
-        super().__init__(thing, (forward, backward))
+        super().__init__(thing, (forward, backward), arrays=arrays)
         self.is_exchanged = is_exchanged
         self.fed: tuple[int, ...] | None = None
         """The shape of what forward was given last."""
@@ -58,7 +61,7 @@ class Subject(Parameters):
                 f"The object to check cannot be copied ({error}): name a class or a function that "
                 "makes one, without open files, locks or the like."
             ) from error
-        subject = Subject(thing, *self.names, is_exchanged=self.is_exchanged)
+        subject = Subject(thing, *self.names, is_exchanged=self.is_exchanged, arrays=self.arrays)
         subject.order = self.order
         return subject
 
