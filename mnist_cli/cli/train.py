@@ -98,7 +98,7 @@ def train(
 
     from mnist_cli import training
     from mnist_cli.checkpoint_file import save_checkpoint
-    from mnist_cli.data.datasets import data_sums, load_split
+    from mnist_cli.data.datasets import load
     from mnist_cli.data.download import download_if_missing
     from mnist_cli.data.preprocessing import preprocess
     from mnist_cli.evaluation import evaluate
@@ -114,8 +114,8 @@ def train(
     progress = output.progress(quiet)
     if dataset == "mnist":
         download_if_missing(data_dir, progress=progress)
-    images, test = (load_split(dataset, split, data_dir) for split in ("train", "test"))
-    origin = {"dataset": dataset, "data": data_sums(dataset, data_dir, (images, test))}
+    data = load(dataset, data_dir)
+    origin = {"dataset": dataset, "data": data.sums}
     if resume and resume.origin != origin:
         raise SettingsError(
             f"The data in {data_dir} are not those that {resume.path} was trained on: "
@@ -142,7 +142,7 @@ def train(
         try:
             result = training.train(
                 recipe,
-                images,
+                data.train,
                 start=resume.checkpoint if resume else None,
                 on_epoch=report,
                 keep=keep if checkpoint else None,
@@ -157,7 +157,7 @@ def train(
                 advice = "with --checkpoint FILE, one can go on"
             raise TrainingStoppedError(f"{error}: {advice}.", request.exit_status) from error
     seconds = time.perf_counter() - started
-    test = preprocess(test, deskew=recipe.deskew, digit_width=recipe.digit_width)
+    test = preprocess(data.test, deskew=recipe.deskew, digit_width=recipe.digit_width)
     measured = evaluate(result.network, test)
     save_model(
         out,

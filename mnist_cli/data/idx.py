@@ -132,12 +132,8 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
     DataError
         If IDX has no such type, or the file cannot be written.
     """
-    dtype = array.dtype.newbyteorder(">")
-    types = {known: code for code, known in TYPES.items()}
-    if dtype not in types or array.ndim > 255 or max(array.shape, default=0) >= 2**32:
-        raise DataError(f"IDX has no form for an array of {array.dtype}, shape {array.shape}.")
-    content = bytes([0, 0, types[dtype], array.ndim])
-    content += np.array(array.shape, ">u4").tobytes() + array.astype(dtype, copy=False).tobytes()
+    header, numbers = _encode(array)
+    content = header + numbers.tobytes()
     if path.suffix == ".gz":
         content = gzip.compress(content, mtime=0)
     try:
@@ -145,3 +141,19 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
             file.write(content)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def checksum(array: NDArray[Any]) -> int:
+    """Return the CRC-32 of the IDX file that holds an array, as it is unpacked."""
+    header, numbers = _encode(array)
+    return zlib.crc32(numbers.data, zlib.crc32(header))
+
+
+def _encode(array: NDArray[Any]) -> tuple[bytes, NDArray[Any]]:
+    """Return the header of an IDX file, and its numbers, big-endian and in order."""
+    dtype = array.dtype.newbyteorder(">")
+    types = {known: code for code, known in TYPES.items()}
+    if dtype not in types or array.ndim > 255 or max(array.shape, default=0) >= 2**32:
+        raise DataError(f"IDX has no form for an array of {array.dtype}, shape {array.shape}.")
+    header = bytes([0, 0, types[dtype], array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header, np.ascontiguousarray(array, dtype)
