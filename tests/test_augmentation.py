@@ -122,6 +122,16 @@ def test_no_image_is_touched_by_another() -> None:
     assert not result[CHUNK].any()
 
 
+@given(st.lists(st.integers(0, 783), unique=True, max_size=30))
+def test_of_some_pixels_the_greys_are_those_of_the_whole_images(wanted: list[int]) -> None:
+    pixels = np.array(wanted, np.intp)
+    whole, some = (Distorter(ALL, np.random.default_rng(0), p) for p in (slice(None), pixels))
+    # A place may be rounded to the next 1/256 of a pixel.
+    np.testing.assert_allclose(
+        some.distort(IMAGES), whole.distort(IMAGES)[:, pixels], rtol=0, atol=0.01
+    )
+
+
 @given(
     st.builds(
         Strengths,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.resampling import SIDE, Floats, Resampler, affine
+from mnist_cli.data.resampling import ALL, SIDE, Floats, Resampler, affine
 
 KEPT = 0.99
 """The share of the field's variance that its waves must have."""
@@ -88,13 +88,20 @@ class Distorter:
     strengths : Strengths
     rng : Generator
         The source of all randomness.
+    pixels : array of int, shape (P,), optional
+        Which pixels of the distorted images are asked for; without it, all 784.
     """
 
-    def __init__(self, strengths: Strengths, rng: np.random.Generator):
+    def __init__(
+        self,
+        strengths: Strengths,
+        rng: np.random.Generator,
+        pixels: NDArray[np.intp] | slice = ALL,
+    ):
         self.strengths = strengths
         self.rng = rng
         self.waves = blurred_noise(strengths.smoothness) if strengths.displacement else None
-        self.resampler = Resampler(self.waves)
+        self.resampler = Resampler(self.waves, pixels)
         # The length of a vector of two normal numbers is √(π/2) times their size, on average.
         self.size = strengths.displacement / np.sqrt(np.pi / 2)
 
@@ -106,12 +113,12 @@ class Distorter:
         Parameters
         ----------
         images : array of uint8, shape (N, 28, 28) or (N, 784)
-        out : array, shape (N, 784), optional
+        out : array, shape (N, P), optional
             Where to put them.
 
         Returns
         -------
-        array, shape (N, 784)
+        array, shape (N, P)
             From 0 to 1; float32, or `out`. Where all strengths are zero, what
             `mnist_cli.data.datasets.to_inputs` gives.
         """

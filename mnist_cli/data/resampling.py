@@ -25,6 +25,9 @@ PARTS = 256
 BOTH = 0x00FF00FF
 """Of four bytes, the first and the third."""
 
+ALL = slice(None)
+"""All pixels of an image."""
+
 Floats = NDArray[np.float32]
 
 
@@ -54,22 +57,28 @@ class Resampler:
     ----------
     waves : array, shape (K, 784), optional
         Fields over the image, in pixels, of which each image is given its own sum.
+    pixels : array of int, shape (P,), optional
+        Which pixels of the new images are asked for, counted row by row; without it, all 784.
     """
 
-    def __init__(self, waves: NDArray[np.floating] | None = None):
+    def __init__(
+        self,
+        waves: NDArray[np.floating] | None = None,
+        pixels: NDArray[np.intp] | slice = ALL,
+    ):
         y, x = np.mgrid[:SIDE, :SIDE].reshape(2, -1) - (SIDE - 1) / 2
         basis = np.stack([x, y, np.ones_like(x)])
         if waves is not None:
             basis = np.concatenate([basis, waves])
-        self.basis: Floats = (PARTS * basis).astype(np.float32)
+        self.basis: Floats = (PARTS * basis[:, pixels]).astype(np.float32)
         # New memory for each chunk would take as long as all the arithmetic.
-        pixels = SIDE * SIDE
+        wanted = self.basis.shape[1]
         self.paper = np.zeros((CHUNK, BORDER, BORDER), np.uint32)
         self.pairs, self.fours = np.zeros((2, self.paper.size), np.uint32)
         self.starts = BORDER**2 * np.arange(CHUNK, dtype=np.int32)[:, None]
-        self.places = np.empty((2, CHUNK, pixels), np.float32)
-        self.corners, self.fractions = np.empty((2, 2, CHUNK, pixels), np.int32)
-        self.index = np.empty((CHUNK, pixels), np.intp)
+        self.places = np.empty((2, CHUNK, wanted), np.float32)
+        self.corners, self.fractions = np.empty((2, 2, CHUNK, wanted), np.int32)
+        self.index = np.empty((CHUNK, wanted), np.intp)
         # The places are no longer needed when the greys have been found.
         self.left, self.right = self.places.view(np.uint32)
 
@@ -83,16 +92,16 @@ class Resampler:
         images : array of uint8, shape (N, 28, 28)
         numbers : array of float32, shape (2, N, 3 + K)
             For ``q`` in x and in y: a row of ``A``, an entry of ``t``, and the waves' heights.
-        out : array, shape (N, 784), optional
+        out : array, shape (N, P), optional
             Where to put them.
 
         Returns
         -------
-        array, shape (N, 784)
+        array, shape (N, P)
             From 0 to 1; float32, or `out`.
         """
         if out is None:
-            out = np.empty((len(images), SIDE * SIDE), np.float32)
+            out = np.empty((len(images), self.basis.shape[1]), np.float32)
         for start in range(0, len(images), CHUNK):
             part = slice(start, start + CHUNK)
             self._resample(images[part], numbers[:, part], out[part])
