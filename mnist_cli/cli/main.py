@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import sys
@@ -21,6 +23,7 @@ from mnist_cli.errors import MnistCliError
 from mnist_cli.parallel import leave_cores_to_us
 
 leave_cores_to_us()
+atexit.register(gc.freeze)  # no last search for cycles: 13 ms
 
 INTERRUPTED = 130
 """The status that a shell gives to what Ctrl-C has ended: 128 and the number of the signal."""

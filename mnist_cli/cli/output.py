@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -77,12 +78,22 @@ def table(rows: Sequence[Sequence[str]], align: str) -> str:
 
 
 def progress(quiet: bool) -> Progress:
-    """Return what shows the progress of long work, or hides it."""
-    return SILENT if quiet else TerminalProgress()
+    """Return what tells of the progress of long work: bars only where stderr is a terminal."""
+    if quiet:
+        return SILENT
+    return Bars() if sys.stderr.isatty() else Remarks()
 
 
-class TerminalProgress(Progress):
-    """Bars and remarks on stderr; the bars only where that is a terminal."""
+class Remarks(Progress):
+    """Remarks on stderr, and no bars."""
+
+    def remark(self, sentence: str) -> None:
+        """Print the sentence."""
+        click.echo(sentence, err=True)
+
+
+class Bars(Progress):
+    """Bars and remarks on stderr."""
 
     def bar(self, description: str, total: int, unit: str) -> AbstractContextManager[Bar]:
         """Return a tqdm bar."""
@@ -93,7 +104,6 @@ class TerminalProgress(Progress):
             desc=description,
             unit=unit,
             unit_scale=unit == "B",
-            disable=None,
             leave=False,
             dynamic_ncols=True,
         )

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from mnist_cli.atomic import atomic_write
 from mnist_cli.data.datasets import STEMS, find_file
-from mnist_cli.data.http import CHUNK, stream
-from mnist_cli.data.idx import read_idx
+from mnist_cli.data.idx import PIECE, read_idx
 from mnist_cli.data.mirrors import MIRRORS, SUMS
 from mnist_cli.errors import DataError, DownloadError
 from mnist_cli.progress import SILENT, Progress
@@ -186,7 +185,7 @@ def _copy(folder: Path, stem: str, data_dir: Path, progress: Progress) -> Fetche
     def chunks() -> Iterator[bytes]:
         try:
             with path.open("rb") as file:
-                while chunk := file.read(CHUNK):
+                while chunk := file.read(PIECE):
                     yield chunk
         except OSError as error:
             raise DownloadError(f"{path} cannot be read ({error.strerror})") from error
@@ -199,6 +198,8 @@ def _copy(folder: Path, stem: str, data_dir: Path, progress: Progress) -> Fetche
 
 def _fetch(mirrors: list[str], name: str, data_dir: Path, progress: Progress) -> Fetched:
     """Take a file from the first mirror that has it; a mirror that fails goes to the back."""
+    from mnist_cli.data.http import stream  # for those alone who have no files yet
+
     failures = []
     for mirror in list(mirrors):
         url = f"{mirror.rstrip('/')}/{name}"
