@@ -52,7 +52,7 @@ def rate(progress: float) -> float:
 class Side:
     """A framework's way to train 784-hidden-10."""
 
-    def __init__(self, hidden: int, batch_size: int, images: Any, labels: Any):
+    def __init__(self, hidden: int, batch_size: int, smoothing: float, images: Any, labels: Any):
         raise NotImplementedError
 
     def gradients(self, batch: Any) -> tuple[float, list[Any]]:
@@ -80,10 +80,12 @@ def run(make: Callable[..., Side]) -> None:
     parser.add_argument("--hidden", type=int, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--label-smoothing", type=float, default=0.0)
     parser.add_argument("--out", default="model")
     arguments = parser.parse_args()
     images, labels = read_mnist(arguments.data_dir, "train")
-    side = make(arguments.hidden, arguments.batch_size, images, labels)
+    settings = arguments.hidden, arguments.batch_size, arguments.label_smoothing
+    side = make(*settings, images, labels)
     rng = np.random.default_rng(1)
     if arguments.what == "step":
         loss, gradients = side.gradients(rng.permutation(len(labels))[: arguments.batch_size])

@@ -21,14 +21,19 @@ from mnist_cli.recipe import Recipe
 class Numpy(common.Side):
     """See `common.Side`."""
 
-    def __init__(self, hidden: int, batch_size: int, images: Any, labels: Any):
+    def __init__(self, hidden: int, batch_size: int, smoothing: float, images: Any, labels: Any):
         network = MLP(hidden)
         weights = common.first_weights(hidden)
         for view, value in zip(
             (network.W1, network.b1, network.W2, network.b2), weights, strict=True
         ):
             view[:] = value
-        recipe = Recipe(hidden=hidden, batch_size=batch_size, weight_decay=common.DECAY)
+        recipe = Recipe(
+            hidden=hidden,
+            batch_size=batch_size,
+            weight_decay=common.DECAY,
+            label_smoothing=smoothing,
+        )
         data = Split(images.reshape(-1, 28, 28), labels)
         self.descent = Descent(recipe, network, data, np.random.default_rng(0))
 
@@ -37,7 +42,7 @@ class Numpy(common.Side):
         parts, data = self.descent.parts, self.descent
         x = np.multiply(data.pixels[batch], 1 / 255, dtype=np.float32)
         logits = sum(part.forward(x) for part in parts)
-        loss = data.criterion.forward(logits, data.labels[batch])
+        loss = data.criterion.forward(logits, data.rows[data.labels[batch]])
         delta2 = data.criterion.backward()
         for part in parts:
             part.backward(delta2, overwrite=True)

@@ -13,7 +13,7 @@ from sklearn.neural_network import MLPClassifier
 class Sklearn(common.Side):
     """See `common.Side`."""
 
-    def __init__(self, hidden: int, batch_size: int, images: Any, labels: Any):
+    def __init__(self, hidden: int, batch_size: int, smoothing: float, images: Any, labels: Any):
         warnings.simplefilter("ignore")
         self.images, self.labels = images.astype(np.float32) / 255, labels
         self.model = MLPClassifier(

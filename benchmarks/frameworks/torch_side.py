@@ -12,7 +12,7 @@ import torch
 class Torch(common.Side):
     """`torch.nn.Linear` and the fused `torch.optim.SGD`."""
 
-    def __init__(self, hidden: int, batch_size: int, images: Any, labels: Any):
+    def __init__(self, hidden: int, batch_size: int, smoothing: float, images: Any, labels: Any):
         self.batch_size = batch_size
         self.images = torch.from_numpy(images.astype(np.float32) / 255)
         self.labels = torch.from_numpy(labels.astype(np.int64))
@@ -32,7 +32,7 @@ class Torch(common.Side):
             weight_decay=common.DECAY * (1 - common.MOMENTUM),  # it goes through the momentum
             fused=True,
         )
-        self.criterion = torch.nn.CrossEntropyLoss()
+        self.criterion = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
 
     def gradients(self, batch: Any) -> tuple[float, list[Any]]:
         """See `common.Side`."""
