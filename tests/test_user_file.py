@@ -257,6 +257,45 @@ def test_a_loss_that_takes_the_labels_first_is_right(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "are_labels_first"),
+    [
+        ("x, t", False),
+        ("y, t", False),
+        ("t, y", True),
+        ("y_true, y_pred", True),
+        ("y_pred, y_true", False),
+        ("y, y_hat", True),
+        ("y, p", True),
+        ("y, d", False),
+        ("labels, logits", True),
+        ("a, b", False),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_flipped_sign_is_seen_in_a_loss_that_is_symmetric(
+    names: str, are_labels_first: bool, sign: int
+) -> None:
+    """Of (x − t)², the gradient to t is that to x with its sign flipped: the names decide."""
+    first, second = names.split(", ")
+    made: dict[str, Any] = {}
+    exec(
+        f"""
+class Squared:
+    def forward(self, {names}):
+        self.d = {first} - {second}
+        return (self.d ** 2).mean()
+
+    def backward(self):
+        return {-sign if are_labels_first else sign} * 2 * self.d / self.d.size
+""",
+        made,
+    )
+    row = check_loss(made["Squared"]())[0]
+    assert row.passed == (sign == 1)
+    assert row.passed or (row.diagnosis and row.diagnosis.name == "sign-flipped")
+
+
+@pytest.mark.parametrize(
     ("arguments", "option"),
     [(["--labels", "index"], "--labels"), (["mine.py:made", "--hidden", "3"], "--hidden")],
 )

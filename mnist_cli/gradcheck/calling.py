@@ -64,6 +64,14 @@ def positional(function: Callable[..., Any]) -> int:
     )
 
 
+def names_of(function: Callable[..., Any]) -> list[str]:
+    """Return what a function calls its arguments."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
 def required(function: Callable[..., Any]) -> int:
     """Return how many arguments a function must be given without names."""
     try:

@@ -61,15 +61,26 @@ def check_loss(
         If the loss raises something, or returns something else than one number.
     """
     subject = Subject(loss, forward, backward)
-    checks = list(_Loss(subject, x, labels, shape, seed, tolerance).checks())
-    if x is None and labels is None and not checks[0].passed:
-        # Some take the labels first, and the gradient is then that to the second argument.
-        exchanged = Subject(loss, forward, backward, is_exchanged=True)
+
+    def check(subject: Subject) -> tuple[list[Check], bool]:
+        asked = _Loss(subject, x, labels, shape, seed, tolerance)
+        return list(asked.checks()), asked.is_symmetric()
+
+    if not subject.takes_labels_first():
+        return check(subject)[0]
+    # The gradient is then that to the second argument.
+    exchanged = Subject(loss, forward, backward, is_exchanged=True)
+    try:
+        (first, *others), is_symmetric = check(exchanged)
+    except UserCodeError:
+        return check(subject)[0]
+    formula = f"{first.formula}, x being the second argument"
+    checks = [replace(first, formula=formula), *others]
+    # Of (x − t)², the gradient to t is that to x with its sign flipped: there the names decide.
+    if not first.passed and not is_symmetric:
         with suppress(UserCodeError):
-            others = list(_Loss(exchanged, x, labels, shape, seed, tolerance).checks())
-            if others[0].passed:
-                formula = f"{others[0].formula}, x being the second argument"
-                return [replace(others[0], formula=formula), *others[1:]]
+            as_documented = check(subject)[0]
+            return as_documented if as_documented[0].passed else checks
     return checks
 
 
@@ -194,6 +205,14 @@ class _Loss:
 
     def _run(self, x: NDArray[Any]) -> Any:
         return self._number(self.twin.forward(x.copy(), self.t.copy()))
+
+    def is_symmetric(self) -> bool:
+        """Return whether the input and the labels may change places."""
+        try:
+            value = self._number(self.subject.copied().forward(self.t.copy(), self.x.copy()))
+        except UserCodeError:
+            return False
+        return bool(np.isclose(value, self.value))
 
     def checks(self) -> Iterator[Check]:
         """Yield all checks."""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.calling import UserCodeError, call, positional
+from mnist_cli.gradcheck.calling import UserCodeError, call, names_of, positional
 from mnist_cli.gradcheck.parameters import PARAMETERS, Parameters, is_parameter
 
 SHAPE = (5, 10)
 """The shape of the input that is drawn, if nothing says another."""
 GLOBAL_STATE = np.random.RandomState(0).get_state()
+TRUTH = ("true", "truth", "target", "label", "actual", "expected")
+"""What is in the names of labels."""
+GUESSES = ("hat", "pred", "prob", "logit", "score", "out")
+"""What is in the names of a network's outputs."""
+INPUTS = ("x", "z", "a", "p", "s")
+"""What else they are called."""
 KEPT_GRADIENTS = ("dinputs", "dx")
 KEPT_OUTPUTS = ("output", "out")
 
@@ -124,6 +130,20 @@ class Subject(Parameters):
         kept = (self._get(name) for name in names)
         return next((array for array in kept if array is not None), None)
 
+    def takes_labels_first(self) -> bool:
+        """Return whether forward's two arguments are called as if the first were the labels."""
+        called = [name.lower() for name in names_of(getattr(self.thing, self.names[0]))[:2]]
+        are_labels = [name in ("t", "gt") or contains(name, TRUTH) for name in called]
+        are_inputs = [name in INPUTS or contains(name, GUESSES) for name in called]
+        if are_labels == [False, False] and called[:1] == ["y"]:
+            return are_inputs[1:] == [True]  # or else it may be the output, and labels come after
+        return are_labels == [True, False]
+
     def takes_upstream(self) -> bool:
         """Return whether backward takes an argument."""
         return positional(getattr(self.thing, self.names[1])) > 0
+
+
+def contains(name: str, parts: Sequence[str]) -> bool:
+    """Return whether one of the parts is in the name."""
+    return any(part in name for part in parts)
