@@ -2,12 +2,13 @@
 
 NumPy's own reader believes what a header says, and unpacks whatever is packed. This one takes
 only what `write_archive` writes: plain arrays, not compressed, whose bytes are all in the file.
-So no more memory is asked for than the file is long.
+So no more memory is asked for than twice what the file is long.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from mnist_cli.atomic import atomic_write
+
+LARGEST = 1 << 29
+"""Bytes of an archive that is read at most: a network of 160,000 hidden units."""
 
 
 def write_archive(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
@@ -51,9 +55,12 @@ def read_archive(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise ValueError("not a file")
     try:
-        with zipfile.ZipFile(path) as archive:
+        # Of a strange header, NumPy and Python's own parser warn before they fail.
+        with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             length = path.stat().st_size
+            if length > LARGEST:
+                raise ValueError("larger than any model")
             if sum(member.file_size for member in members) > length:
                 raise ValueError("more than is in the file")
             return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,7 +39,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     OSError
         If the folder cannot be written to, or the disk is full.
     """
-    path = path.resolve()  # a link stays a link, and what it points to is written
+    path = Path(os.path.realpath(path))  # a link stays a link, and what it points to is written
     _remove_abandoned(path)
     descriptor, temporary = _make_temporary(path)
     try:
@@ -63,7 +64,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 def _make_temporary(path: Path) -> tuple[int, Path]:
     """Return a new file beside ``path``, open, and locked for as long as it is open."""
     while True:
-        prefix = f".{path.name[:100]}."
+        prefix = _prefix(path)
         descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
         if fcntl:
             with suppress(OSError):  # as on some network drives
@@ -78,7 +79,15 @@ def _remove_abandoned(path: Path) -> None:
     """Remove the temporary files for ``path`` that nobody has locked any more."""
     if not fcntl:
         return
-    for left in path.parent.glob(f".{escape(path.name[:100])}.*.part"):
-        with suppress(OSError), left.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+    for left in path.parent.glob(f"{escape(_prefix(path))}*.part"):
+        with suppress(OSError):
+            # Whatever else has such a name is left alone: to open a pipe could take for ever.
+            if stat.S_ISREG(left.lstat().st_mode):
+                with left.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    left.unlink()
+
+
+def _prefix(path: Path) -> str:
+    """Return how the names of the temporary files for ``path`` begin: in 100 bytes at most."""
+    return f".{os.fsencode(path.name)[:100].decode(errors='ignore')}."

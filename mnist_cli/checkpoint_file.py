@@ -19,7 +19,7 @@ from mnist_cli.archive import read_archive, write_archive
 from mnist_cli.descent import State, count_parts, make_optimizer
 from mnist_cli.errors import ModelError
 from mnist_cli.nn.mlp import MLP, parameter_count
-from mnist_cli.recipe import Recipe
+from mnist_cli.recipe import DATASETS, Recipe
 from mnist_cli.training import Checkpoint, Epoch
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def load_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
             "train it anew."
         )
     try:
-        return _checkpoint(document, vectors), dict(document["origin"])
+        return _checkpoint(document, vectors), _origin(document["origin"])
     except Exception as error:
         raise ModelError(f"{path} is broken: train it anew.") from error
 
@@ -107,6 +107,8 @@ def _checkpoint(document: dict[str, Any], vectors: dict[str, NDArray[Any]]) -> C
     recipe = Recipe(**document["recipe"])
     _check_types(recipe, Recipe())
     history = [Epoch(**epoch) for epoch in document["history"]]
+    if len(history) > recipe.epochs:
+        raise ValueError("history")
     for number, epoch in enumerate(history, 1):
         validated = 0.5 if recipe.validation else None
         _check_types(epoch, Epoch(0, 0.5, 0.5, validated, 0.5))
@@ -125,6 +127,16 @@ def _checkpoint(document: dict[str, Any], vectors: dict[str, NDArray[Any]]) -> C
         np.random.PCG64().state = generator
     parameters, best_parameters = vectors.pop("parameters"), vectors.pop("best_parameters")
     return Checkpoint(recipe, history, best_parameters, State(parameters, vectors, generators))
+
+
+def _origin(document: dict[str, Any]) -> dict[str, Any]:
+    """Return where the data came from, or raise."""
+    sums = document["data"]
+    if set(document) != {"dataset", "data"} or document["dataset"] not in DATASETS:
+        raise ValueError("origin")
+    if not all(isinstance(text, str) for item in sums.items() for text in item):
+        raise TypeError("origin")
+    return document
 
 
 def _check_types(found: DataclassInstance, like: DataclassInstance) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mnist_cli.archive import read_archive, write_archive
 from mnist_cli.errors import ModelError
 from mnist_cli.nn.mlp import MLP, parameter_count
+from mnist_cli.recipe import DATASETS
 
 FORMAT = 1
 
@@ -51,16 +52,19 @@ class Model:
 def check_writable(path: Path) -> None:
     """Raise ModelError if a file could not be written at ``path``: now, not after an hour."""
     try:
-        if path.exists() and not path.is_file():
+        target = Path(os.path.realpath(path))  # a link stays, and what it points to is written
+        if target.is_symlink():
+            raise ModelError(f"{path} is a link to itself: name a file.")
+        if target.exists() and not target.is_file():
             raise ModelError(f"{path} is a folder or a device: name a file.")
-        if not path.parent.is_dir():
+        if not target.parent.is_dir():
             raise ModelError(
-                f"{path} cannot be written, as there is no folder {path.parent}: make it."
+                f"{path} cannot be written, as there is no folder {target.parent}: make it."
             )
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror}.") from error
-    if not os.access(path.resolve().parent, os.W_OK):
-        raise ModelError(f"{path} cannot be written: you may not write to {path.parent}.")
+    if not os.access(target.parent, os.W_OK):
+        raise ModelError(f"{path} cannot be written: you may not write to {target.parent}.")
 
 
 def save_model(path: Path, network: MLP, metadata: dict[str, Any]) -> None:
@@ -143,7 +147,7 @@ def _is_sound(metadata: Any, parameters: NDArray[Any]) -> bool:
             and validation >= 0
             and 0 <= digit_width <= 28
             and isinstance(recipe["deskew"], bool)
-            and isinstance(metadata["dataset"], str)
+            and metadata["dataset"] in DATASETS
             and metadata["dtype"] in ("float32", "float64")
             and parameters.dtype == metadata["dtype"]
             and parameters.shape == (parameter_count(hidden),)

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from mnist_cli.errors import SettingsError
 
+DATASETS = ("mnist", "synthetic")
+"""The data sets that can be trained on; the first is any in MNIST's format."""
+
 LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
 """The optimisers, and the learning rate that each uses if none is given."""
 

@@ -64,3 +64,12 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
         assert path.read_bytes() == b"second"
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_pipe_that_is_called_as_a_temporary_file_is_left_alone(tmp_path: Path) -> None:
+    pipe = tmp_path / ".m.npz.left.part"
+    os.mkfifo(pipe)
+    with atomic_write(tmp_path / "m.npz") as file:
+        file.write(b"whole")
+    assert (tmp_path / "m.npz").read_bytes() == b"whole"
+    assert pipe.exists()

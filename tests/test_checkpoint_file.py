@@ -26,6 +26,7 @@ from mnist_cli.training import Checkpoint, train
 resource = pytest.importorskip("resource", reason="POSIX limits and signals")
 
 PROGRAM = [sys.executable, "-m", "mnist_cli", "train"]
+ORIGIN = {"dataset": "mnist", "data": {"images.gz": "0123"}}
 KILLS = int(os.environ.get("MNIST_CLI_TEST_KILLS", "8"))
 """How often training is killed; a longer run was of 250."""
 
@@ -61,9 +62,9 @@ def test_from_any_checkpoint_training_ends_with_the_same_bits(
     kept = checkpoints(recipe, data)
     assert [len(checkpoint.history) for checkpoint in kept] == list(range(len(whole.history) + 1))
     for checkpoint in kept:
-        save_checkpoint(tmp_path / "c", checkpoint, {"dataset": "mnist"})
+        save_checkpoint(tmp_path / "c", checkpoint, ORIGIN)
         loaded, origin = load_checkpoint(tmp_path / "c")
-        assert origin == {"dataset": "mnist"}
+        assert origin == ORIGIN
         resumed = train(recipe, data, start=loaded)
         assert resumed.network.parameters.tobytes() == whole.network.parameters.tobytes()
         alike = [replace(epoch, seconds=0.0) for epoch in resumed.history]
@@ -241,7 +242,7 @@ def test_no_checkpoint_is_named(cli: Cli) -> None:
 @pytest.fixture
 def document_and_vectors(data: Split, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     path = tmp_path / "c"
-    save_checkpoint(path, checkpoints(Recipe(hidden=3, epochs=2), data)[1], {"dataset": "mnist"})
+    save_checkpoint(path, checkpoints(Recipe(hidden=3, epochs=2), data)[1], ORIGIN)
     with np.load(path) as arrays:
         vectors = dict(arrays)
     return json.loads(str(vectors.pop("checkpoint"))), vectors
@@ -265,6 +266,10 @@ def document_and_vectors(data: Split, tmp_path: Path) -> tuple[dict[str, Any], d
         lambda d, v: d["generators"][0].update(state={"state": -1, "inc": 1}),
         lambda d, v: d["generators"][0].update(bit_generator="MT19937"),
         lambda d, v: d.update(origin=3),
+        lambda d, v: d["origin"].pop("dataset"),
+        lambda d, v: d["origin"].update(dataset=None),
+        lambda d, v: d["origin"].update(data={"images.gz": 3}),
+        lambda d, v: d["recipe"].update(epochs=0),
         lambda d, v: d.update(recipe=None),
         lambda d, v: d.update(checkpoint_version=9),
         lambda d, v: d.pop("generators"),

@@ -105,6 +105,11 @@ def test_a_ready_made_config_can_be_used_by_its_name(path: Path, cli: Cli, small
         ("[train]\noptimizer = 'sdg'\n", ["--optimizer", "'sdg'", "c.toml"]),
         ("[train\n", ["not valid TOML"]),
         ("\xff", ["not valid TOML"]),
+        ("[train]\nout = 'a\\u0000b'\n".replace("'", '"'), ["out with a null character"]),
+        (f"[train]\nlr = 1{'0' * 400}\n", ["lr of more than 64 bits"]),
+        (f"[train]\nout = 0x1{'0' * 5000}\n", ["out of more than 64 bits"]),
+        (f"[train]\nseed = 1{'0' * 5000}\n", ["not valid TOML"]),
+        (f"[train]\n{'.'.join('a' * 20_000)} = 1\n", ["longer than 8,192 bytes"]),
     ],
 )
 def test_a_config_that_is_wrong_is_one_sentence_that_names_it(

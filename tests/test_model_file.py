@@ -114,12 +114,45 @@ def test_a_bare_array_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 def test_where_no_file_can_be_written_is_known_beforehand(tmp_path: Path) -> None:
     check_writable(tmp_path / "new.npz")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("no/m.npz")
     for path, sentence in (
+        (tmp_path / "loop", "is a link to itself"),
+        (tmp_path / "link", "no folder .*no: make it"),
         (tmp_path, "is a folder or a device"),
         (tmp_path / "no" / "m.npz", "no folder"),
     ):
         with pytest.raises(ModelError, match=sentence):
             check_writable(path)
+
+
+def test_a_name_of_many_bytes_can_be_written(network: MLP, tmp_path: Path) -> None:
+    path = tmp_path / ("字" * 84)
+    save_model(path, network, METADATA)
+    assert load_model(path).network.hidden == network.hidden
+
+
+def test_an_archive_that_is_too_large_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "large.npz"
+    np.savez(path, parameters=np.zeros(3))
+    with path.open("r+b") as file:
+        file.seek(2**29)
+        file.write(path.read_bytes())
+    with pytest.raises(ModelError, match="no model"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("header", ["(10L,)", "(10if 1else 2,)"])
+def test_a_strange_header_is_refused_without_a_warning(
+    header: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {header}, }}\n".encode()
+    with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
+        content = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(40)
+        archive.writestr("parameters.npy", content)
+    with pytest.raises(ModelError, match="no model"):
+        load_model(tmp_path / "odd.npz")
+    assert not recwarn.list
 
 
 def test_damaged_archives_are_refused_or_whole(network: MLP, tmp_path: Path) -> None:

@@ -75,6 +75,15 @@ def test_where_nothing_can_be_written_the_data_is_read_all_the_same(packed: Path
     assert files(packed.parent) == ["images.gz"]
 
 
+def test_what_is_refused_is_not_kept(packed: Path) -> None:
+    def refuse(array: object) -> None:
+        raise DataError("no images")
+
+    with pytest.raises(DataError, match="no images"):
+        read_unpacking_once(packed, refuse)
+    assert files(packed.parent) == ["images.gz"]
+
+
 def test_of_two_gzip_streams_in_one_file_the_checksum_is_not_that_of_the_whole(
     packed: Path,
 ) -> None:

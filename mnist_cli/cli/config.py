@@ -19,6 +19,12 @@ from mnist_cli.errors import ConfigError
 
 TABLE = "train"
 
+LONGEST = 1 << 13
+"""Bytes of a config at most: what a few more could nest takes the parser minutes, and gigabytes."""
+
+LARGEST = 2**63 - 1
+"""The largest whole number that TOML promises to keep."""
+
 
 def config_folder() -> Path:
     """Return the folder of the ready-made configs: in the installed package, or in a checkout."""
@@ -67,10 +73,15 @@ def read_config(path: Path, options: dict[str, click.Option]) -> dict[str, Any]:
     import tomllib  # 3 ms, for those alone who have a config
 
     try:
-        document = tomllib.loads(path.read_text("utf-8-sig"))
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    if len(content) > LONGEST:
+        raise ConfigError(f"{path} is longer than {LONGEST:,} bytes: no config needs as many.")
+    try:
+        document = tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # a number may be too long even to be read
         raise ConfigError(f"{path} is not valid TOML: {error}.") from error
     for key, value in document.items():
         if key != TABLE or not isinstance(value, dict):
@@ -84,6 +95,10 @@ def read_config(path: Path, options: dict[str, click.Option]) -> dict[str, Any]:
             raise ConfigError(f"{path} has an unknown key {key!r}: {suggestion(key, options)}")
         if option.name in values:
             raise ConfigError(f"{path} has {key!r} twice: once with a hyphen, once without.")
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise ConfigError(f"{path} has a {key} of more than 64 bits: give a smaller number.")
+        if isinstance(value, str) and "\0" in value:
+            raise ConfigError(f"{path} has a {key} with a null character, which no path may have.")
         wanted, kind = toml_type(option)
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise ConfigError(f"{path} has {key} = {value!r}, but {key!r} takes {kind}.")

@@ -11,6 +11,7 @@ import click
 
 from mnist_cli.cli import options, output
 from mnist_cli.errors import CheckFailedError, SettingsError
+from mnist_cli.recipe import DATASETS
 
 if TYPE_CHECKING:
     from mnist_cli.data.datasets import Split
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--dataset",
-    type=click.Choice(options.DATASETS),
+    type=click.Choice(DATASETS),
     show_default="what the model was trained on",
     help="The data set to measure on.",
 )

@@ -49,7 +49,6 @@ class FilledPath(click.Path):
 
 POSITIVE = WholeNumber(1, 10**9)
 NOT_NEGATIVE = WholeNumber(0, 2**63 - 1)
-DATASETS = ("mnist", "synthetic")
 
 
 def _default_data_dir() -> Path:

@@ -17,7 +17,7 @@ from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.resume import Resumed, check_settings, use_checkpoint
 from mnist_cli.cli.signals import stop_request
 from mnist_cli.errors import SettingsError, TrainingStoppedError
-from mnist_cli.recipe import Recipe
+from mnist_cli.recipe import DATASETS, Recipe
 
 if TYPE_CHECKING:
     from mnist_cli.training import Checkpoint, Epoch
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--dataset",
-    type=click.Choice(options.DATASETS),
+    type=click.Choice(DATASETS),
     default="mnist",
     show_default=True,
     help="MNIST, which is downloaded if it is not there, or digits drawn by the program itself.",

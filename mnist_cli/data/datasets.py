@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,25 +126,33 @@ def _read(split: str, data_dir: Path) -> Split:
                 "fetch it with 'mnist-cli download', or name another --data-dir."
             )
         paths.append(path)
-    images, labels = map(read_unpacking_once, paths)
+    images = read_unpacking_once(paths[0], partial(_check_images, paths[0]))
+    labels = read_unpacking_once(paths[1], partial(_check_labels, paths[1], len(images)))
+    return Split(images, labels)
+
+
+def _check_images(path: Path, images: NDArray[Any]) -> None:
+    """Raise DataError unless a file holds images as they should be."""
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE) or len(images) == 0:
         raise DataError(
-            f"{paths[0]} holds {images.dtype} of shape {images.shape}, "
+            f"{path} holds {images.dtype} of shape {images.shape}, "
             f"but images are uint8 of shape (N, {SIDE}, {SIDE}), at least one: "
             "name another --data-dir."
         )
-    if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
+
+
+def _check_labels(path: Path, count: int, labels: NDArray[Any]) -> None:
+    """Raise DataError unless a file holds the labels of so many images."""
+    if labels.dtype != np.uint8 or labels.shape != (count,):
         raise DataError(
-            f"{paths[1]} holds {labels.dtype} of shape {labels.shape}, "
-            f"but {len(images):,} images need uint8 of shape ({len(images)},): "
+            f"{path} holds {labels.dtype} of shape {labels.shape}, "
+            f"but {count:,} images need uint8 of shape ({count},): "
             "name another --data-dir."
         )
     if labels.max() >= CLASSES:
         raise DataError(
-            f"{paths[1]} has the label {labels.max()}, but labels are 0 to 9: "
-            "name another --data-dir."
+            f"{path} has the label {labels.max()}, but labels are 0 to 9: name another --data-dir."
         )
-    return Split(images, labels)
 
 
 def _draw(split: str) -> Split:

@@ -33,6 +33,9 @@ TYPES: dict[int, np.dtype[Any]] = {
 PIECE = 1 << 20
 """Bytes read at a time."""
 
+LARGEST = 1 << 30
+"""Bytes of numbers that a file has at most: twenty times MNIST's."""
+
 DEFLATE_LIMIT = 1032
 """No deflate stream unpacks to more than this times its length: 258 bytes from 2 bits."""
 
@@ -90,6 +93,8 @@ def _read(file: IO[bytes], path: Path, most: int, *, is_there: bool = False) -> 
     described = f"{path} should hold {' x '.join(map(str, shape))} numbers, {length:,} bytes"
     if length > most:
         raise DataError(f"{described}, but is too short for that: fetch it anew.")
+    if length > LARGEST:
+        raise DataError(f"{described}, more than the {LARGEST:,} that are read.")
     numbers = _read_at_once(file, length) if is_there else _read_up_to(file, length)
     if len(numbers) < length:
         raise DataError(f"{described}, but has {len(numbers):,} bytes of them: fetch it anew.")
@@ -133,12 +138,13 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
         If IDX has no such type, or the file cannot be written.
     """
     header, numbers = _encode(array)
-    content = header + numbers.tobytes()
+    pieces: list[bytes | memoryview] = [header, numbers.data]
     if path.suffix == ".gz":
-        content = gzip.compress(content, mtime=0)
+        pieces = [gzip.compress(header + numbers.tobytes(), mtime=0)]
     try:
         with atomic_write(path) as file:
-            file.write(content)
+            for piece in pieces:
+                file.write(piece)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
 

@@ -6,6 +6,7 @@ Unpacking MNIST takes 0.4 s; reading it unpacked and checking it, a tenth of tha
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,19 @@ TRAILER = 8
 """Bytes at the end of a gzip file: the CRC-32 of what is in it, and its length modulo 2³²."""
 
 
-def read_unpacking_once(path: Path) -> NDArray[Any]:
+def read_unpacking_once(
+    path: Path, check: Callable[[NDArray[Any]], object] = lambda array: None
+) -> NDArray[Any]:
     """Read an IDX file; if it is ``NAME.gz``, by way of a file ``NAME`` beside it.
 
     That file is believed only if its length and its checksum are those which the gzip file ends
     with. It is made if it is not there, and can be; one that does not fit is left alone.
+
+    Parameters
+    ----------
+    path : Path
+    check : callable
+        Is given what has been read, and may raise: then nothing is kept.
 
     Raises
     ------
@@ -31,19 +40,24 @@ def read_unpacking_once(path: Path) -> NDArray[Any]:
         As `mnist_cli.data.idx.read_idx` does.
     """
     plain = path.with_suffix("")
-    if path.suffix != ".gz":
-        return read_idx(path)
+    unpacked = None if path.suffix != ".gz" else _read_if_it_fits(plain, path)
+    array = read_idx(path) if unpacked is None else unpacked
+    check(array)
+    if path.suffix == ".gz" and not os.path.lexists(plain):
+        with suppress(DataError):  # a full disk, or a folder that may not be written to
+            write_idx(plain, array)
+    return array
+
+
+def _read_if_it_fits(plain: Path, packed: Path) -> NDArray[Any] | None:
+    """Return what ``plain`` holds, if that is what ``packed`` unpacks to."""
     with suppress(DataError, OSError):
-        expected, length = _trailer(path)
+        expected, length = _trailer(packed)
         if plain.stat().st_size % 2**32 == length:
             array = read_idx(plain)
             if checksum(array) == expected:
                 return array
-    array = read_idx(path)
-    if not os.path.lexists(plain):
-        with suppress(DataError):  # a full disk, or a folder that may not be written to
-            write_idx(plain, array)
-    return array
+    return None
 
 
 def _trailer(packed: Path) -> tuple[int, int]:
