@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -12,11 +13,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from conftest import Cli, copy_packed
-from web import Web, body, cut, serve, status, web_server
+from web import Answer, Web, body, cut, serve, status, web_server
 
 from mnist_cli.data import download as module
 from mnist_cli.data import http
@@ -97,6 +100,14 @@ def test_unpacked_files_count_as_there(web: Web, tmp_path: Path, files: dict[str
     assert web.requests == []
 
 
+def chunk_of_negative_length(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"-5\r\nabc\r\n")
+    handler.close_connection = True
+
+
 BAD_ANSWERS = {
     "404": (status(404), "answered 404"),
     "403": (status(403), "answered 403"),
@@ -108,10 +119,21 @@ BAD_ANSWERS = {
     "cut short without a length": (body(b"\x1f\x8b", None), "ended after 2 of"),
     "too long": (body(bytes(10**6), 10**6), "is longer than"),
     "wrong bytes": (None, "SHA-256 differs"),
+    "a page in capitals": (body(b"<html>", 6, "TEXT/HTML"), "a web page"),
+    "no number of seconds": (status(503, Retry_After="9" * 5000), "answered 503"),
+    "no date": (status(503, Retry_After="Fri, 31 Dec 99999 23:59:59 GMT"), "answered 503"),
+    "neither": (status(503, Retry_After="soon"), "answered 503"),
+    "no address": (status(302, Location="http://[::1"), "could not be fetched"),
+    "no letters": (status(302, Location="http://\xff\xfe/"), "could not be"),
+    "a long label": (status(302, Location=f"http://{'a' * 70}.com/"), "could not be"),
+    "no label": (status(302, Location="http://.example.com/"), "could not be"),
+    "less than nothing": (chunk_of_negative_length, "could not be fetched"),
     "a circle": (status(302, Location="/mnist/" + FIRST), "redirects in circles"),
 }
 
 
+# Where a redirect means nothing, requests leaves the socket to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("case", BAD_ANSWERS)
 def test_a_mirror_that_fails_is_one_sentence_and_leaves_nothing(
     case: str, cli: Cli, web: Web, tmp_path: Path, files: dict[str, bytes], at_once: None
@@ -197,6 +219,64 @@ def test_a_silent_server_is_given_up_and_told_so(
     web.answers[FIRST] = [stall]
     with pytest.raises(DownloadError, match="did not answer in time"):
         download(tmp_path, [web.url])
+
+
+def drip_header(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    drip(handler, b"HTTP/1.1 200 OK\r\nA: " + bytes(40))
+
+
+def drip_body(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    drip(handler, content[:40])
+
+
+def drip_patience(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    drip(handler, *[b"HTTP/1.1 100 Continue\r\n\r\n"] * 40)
+
+
+def drip(handler: BaseHTTPRequestHandler, *parts: bytes) -> None:
+    """Send little by little, never silent for as long as a time-out is."""
+    handler.close_connection = True
+    with contextlib.suppress(OSError):
+        for part in parts if len(parts) > 1 else [bytes([byte]) for byte in parts[0]]:
+            handler.wfile.write(part)
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize("answer", [drip_header, drip_body, drip_patience])
+def test_a_server_that_drips_is_given_up(
+    answer: Answer, web: Web, tmp_path: Path, files: dict[str, bytes], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(http, "SLOWEST_SECONDS", 0.5)
+    web.answers[FIRST] = [answer]
+    started = time.monotonic()
+    with web_server(files) as other:
+        fetched = download(tmp_path, [web.url, other.url])
+    assert fetched[0].source.startswith(other.url)
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "is_refused"),
+    [
+        ("https://a/f", "http://a/f", True),
+        ("https://a/f", "//b/f", False),
+        ("https://a/f", "g", False),
+        ("http://a/f", "http://b/f", False),
+    ],
+)
+def test_no_redirect_leads_to_where_nothing_is_encrypted(
+    source: str, target: str, is_refused: bool
+) -> None:
+    response = requests.Response()
+    response.url, response.status_code = source, 302
+    response.headers["Location"] = target
+    with (
+        pytest.raises(DownloadError, match="encrypted") if is_refused else contextlib.nullcontext()
+    ):
+        http._check_redirect(response)
 
 
 class Telling(Progress):

@@ -7,8 +7,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from mnist_cli.errors import DownloadError
 
@@ -22,6 +23,8 @@ READ_SECONDS = 20
 """How long a mirror may be silent in the middle."""
 PATIENCE_SECONDS = 30
 """How long a server may ask to wait before the next try."""
+SLOWEST_SECONDS = 180
+"""How long a piece of a file may take to come, whatever the server does all the while."""
 RESUMPTIONS = 3
 """How often a transfer that broke off is gone on with."""
 PAUSE_SECONDS = 0.5
@@ -45,6 +48,7 @@ def stream(url: str, remark: Callable[[str], object] = lambda sentence: None) ->
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3 import Retry
+    from urllib3.exceptions import HTTPError
 
     host = urlsplit(url).hostname
 
@@ -52,7 +56,10 @@ def stream(url: str, remark: Callable[[str], object] = lambda sentence: None) ->
         """Retries that wait as long as the server asks, within reason, and say so."""
 
         def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
-            seconds = super().get_retry_after(response)
+            try:
+                seconds = super().get_retry_after(response)
+            except (ValueError, OverflowError, HTTPError):
+                return None  # no number of seconds, and no date
             return None if seconds is None else min(seconds, PATIENCE_SECONDS)
 
         def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
@@ -76,7 +83,7 @@ def stream(url: str, remark: Callable[[str], object] = lambda sentence: None) ->
         received = 0
         for attempt in range(RESUMPTIONS + 1):
             try:
-                for piece in _pieces(session, url, received):
+                for piece in _in_time(_pieces(session, url, received), url):
                     received += len(piece)
                     yield piece
                 return
@@ -94,6 +101,7 @@ class _BrokenOffError(DownloadError):
 def _pieces(session: requests.Session, url: str, start: int) -> Iterator[bytes]:
     """Yield what is served at ``url`` from the byte ``start`` on."""
     import requests
+    from urllib3.exceptions import HTTPError
     from urllib3.exceptions import TimeoutError as LibraryTimeout
 
     # The files are gzip already: what is hashed is what is served.
@@ -104,13 +112,15 @@ def _pieces(session: requests.Session, url: str, start: int) -> Iterator[bytes]:
     is_answered = False
     try:
         with session.get(
-            url, stream=True, timeout=(REACH_SECONDS / 2, READ_SECONDS), headers=headers
+            url,
+            stream=True,
+            timeout=(REACH_SECONDS / 2, READ_SECONDS),
+            headers=headers,
+            hooks={"response": _check_redirect},
         ) as response:
             if not response.ok:
                 raise DownloadError(f"{url} answered {response.status_code} {response.reason}")
-            if url.startswith("https:") and not response.url.startswith("https:"):
-                raise DownloadError(f"{url} redirects to where nothing is encrypted")
-            if response.headers.get("Content-Type", "").startswith("text/html"):
+            if response.headers.get("Content-Type", "").lower().startswith("text/html"):
                 raise DownloadError(f"{url} answered with a web page: a login, or a notice")
             is_answered = True
             skip = start
@@ -142,8 +152,50 @@ def _pieces(session: requests.Session, url: str, start: int) -> Iterator[bytes]:
         if is_late:
             raise kind(f"{url} did not answer in time") from error
         raise kind(f"{host} could not be reached") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        # Of headers that mean nothing, the libraries raise whatever they come upon.
         raise DownloadError(f"{url} could not be fetched ({error})") from error
+
+
+def _check_redirect(response: requests.Response, **options: object) -> None:
+    """Raise DownloadError if a redirect leads from where all is encrypted to where nothing is."""
+    if response.is_redirect and response.url.startswith("https:"):
+        target = urljoin(response.url, response.headers["Location"])
+        if not target.startswith("https:"):
+            raise DownloadError(f"{response.url} redirects to where nothing is encrypted")
+
+
+def _in_time(pieces: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """Yield the pieces, or raise DownloadError when one does not come for too long.
+
+    A server that sends a byte a second is never silent, and no time-out of a socket ends it. So
+    the pieces are fetched on a thread which may be left behind.
+    """
+    found: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=8)
+    is_left = threading.Event()
+
+    def fetch() -> None:
+        try:
+            for piece in pieces:
+                found.put(piece)
+                if is_left.is_set():
+                    return
+            found.put(None)
+        except BaseException as error:
+            found.put(error)
+
+    threading.Thread(target=fetch, daemon=True).start()
+    try:
+        while (item := found.get(timeout=SLOWEST_SECONDS)) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    except queue.Empty:
+        raise DownloadError(f"{url} is too slow") from None
+    finally:
+        is_left.set()
+        with suppress(queue.Empty):
+            found.get_nowait()  # so that the thread is not stuck
 
 
 def _check_reachable(url: str) -> None:
