@@ -165,9 +165,8 @@ def train(
 
         bar.update(len(history) * steps)
         checkpoint()
-        for number in range(len(history) + 1, recipe.epochs + 1):
-            if _is_over(recipe, history):
-                break
+        while not is_over(recipe, history):
+            number = len(history) + 1
             started = time.perf_counter()
             loss, accuracy = descent.epoch(number, advance)
             descent.finish()
@@ -187,6 +186,7 @@ def best_epoch(history: Sequence[Epoch]) -> int:
     return max(history, key=lambda epoch: epoch.validation_accuracy or 0.0).epoch if history else 0
 
 
-def _is_over(recipe: Recipe, history: Sequence[Epoch]) -> bool:
-    """Return whether patience is at an end."""
-    return bool(recipe.patience) and len(history) - best_epoch(history) >= recipe.patience
+def is_over(recipe: Recipe, history: Sequence[Epoch]) -> bool:
+    """Return whether all epochs are done, or patience is at an end."""
+    is_vain = bool(recipe.patience) and len(history) - best_epoch(history) >= recipe.patience
+    return len(history) == recipe.epochs or is_vain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_cli.cli import options, output
-from mnist_cli.errors import CheckFailedError, SettingsError
+from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
 from mnist_cli.recipe import DATASETS
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ def evaluate(
     accuracies = [evaluation.measure(member, data).accuracy for member in members]
     whole = evaluation.committee(members) if len(members) > 1 else members[0]
     result = evaluation.measure(whole, data)
+    if not math.isfinite(result.loss):
+        raise ModelError(
+            f"{' and '.join(map(str, paths))} give no finite loss, as weights are too large: "
+            "train anew."
+        )
     each = list(zip(map(str, paths), accuracies, strict=True))
     if json:
         output.print_json(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -122,7 +120,7 @@ def gradcheck(
         from mnist_cli.gradcheck.user_file import check_user_code
 
         # What that code prints is no part of the report.
-        with contextlib.redirect_stdout(sys.stderr):
+        with output.stdout_for_us():
             checks = check_user_code(
                 target,
                 shape=shape,

@@ -7,7 +7,8 @@ import gc
 import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
@@ -17,7 +18,8 @@ from mnist_cli import __version__
 from mnist_cli.cli.download import download
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
-from mnist_cli.cli.output import Document, to_json
+from mnist_cli.cli.output import Document, printable, to_json
+from mnist_cli.cli.signals import Terminated, termination
 from mnist_cli.cli.train import train
 from mnist_cli.errors import MnistCliError
 from mnist_cli.parallel import leave_cores_to_us
@@ -28,20 +30,28 @@ atexit.register(gc.freeze)  # no last search for cycles: 13 ms
 INTERRUPTED = 130
 """The status that a shell gives to what Ctrl-C has ended: 128 and the number of the signal."""
 
+TERMINATED = 143
+"""The same of what SIGTERM has ended."""
+
 PIPE_CLOSED = 141
 """The status that a shell gives to what nobody reads any more: 128 and the number of SIGPIPE."""
+
+TRUE = ("1", "true", "t", "yes", "y", "on")
+"""What click takes for true."""
 
 
 class SentenceGroup(click.Group):
     """A group whose errors are one sentence on stderr, whatever raised them."""
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments, and end quietly where nobody reads the help any more."""
+        with quiet_end():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and end quietly where nobody reads its output any more."""
-        try:
+        with quiet_end():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(PIPE_CLOSED)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run the command that the arguments name, and exit with its status."""
@@ -54,16 +64,18 @@ class SentenceGroup(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
         try:
-            status = super().main(*args, **extra)
+            with termination():
+                status = super().main(*args, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             sys.exit(error.exit_code)
         except (MnistCliError, OSError, MemoryError, click.ClickException, click.Abort) as error:
             sentence, status = what_happened(error)
-            click.echo(f"Error: {sentence}", err=True)
+            with suppress(OSError):
+                click.echo(f"Error: {printable(sentence)}", err=True)
             arguments = args[0] if args else extra.get("args") or sys.argv[1:]
             # An unknown option is found before --json is.
-            is_wanted = document.is_wanted or "--json" in arguments
+            is_wanted = document.is_wanted or is_json_wanted(arguments)
             if is_wanted and not document.is_printed:
                 with suppress(OSError):
                     click.echo(to_json({"error": sentence}))
@@ -83,7 +95,26 @@ def what_happened(error: Exception) -> tuple[str, int]:
         return usage_sentence(error), error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
+    if isinstance(error.__cause__, Terminated):
+        return "Terminated.", TERMINATED
     return "Interrupted.", INTERRUPTED
+
+
+def is_json_wanted(arguments: Sequence[str]) -> bool:
+    """Return whether a JSON document is asked for, by an option or by a variable."""
+    variables = (f"MNIST_CLI_{name.upper()}_JSON" for name in arguments[:1])
+    asked = any(os.environ.get(name, "").lower() in TRUE for name in variables)
+    return asked or "--json" in arguments
+
+
+@contextmanager
+def quiet_end() -> Iterator[None]:
+    """Exit as a program does that SIGPIPE ends, where the block finds that nobody reads."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
 
 
 def usage_sentence(error: click.UsageError) -> str:

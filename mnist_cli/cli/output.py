@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,38 @@ def _finite(value: Any) -> Any:
 
 
 @contextmanager
-def log_file(path: Path | None) -> Iterator[Callable[[dict[str, Any]], object]]:
-    """Open a JSON Lines file, and yield what writes a document to it; without a path, nothing."""
+def log_file(
+    path: Path | None, remark: Callable[[str], object]
+) -> Iterator[Callable[[dict[str, Any]], object]]:
+    """Open a JSON Lines file, and yield what writes a document to it; without a path, nothing.
+
+    Where the disk is full later on, the log ends, which ``remark`` is told, and the work goes on.
+    """
     if path is None:
         yield lambda document: None
         return
     try:
-        file = path.open("w", encoding="utf-8", buffering=1)
+        file = path.open("wb", buffering=0)
     except OSError as error:
         raise SettingsError(f"--log {path} cannot be written: {error.strerror}.") from error
+    is_whole = True
+
+    def write(document: dict[str, Any]) -> None:
+        nonlocal is_whole
+        if is_whole:
+            try:
+                file.write(f"{json.dumps(_finite(document))}\n".encode())
+            except OSError as error:
+                is_whole = False
+                remark(f"--log {path} cannot be written ({error.strerror}): going on without it.")
+
     with file:
-        yield lambda document: file.write(json.dumps(_finite(document)) + "\n")
+        yield write
+
+
+def printable(text: str) -> str:
+    """Return a text in which nothing commands a terminal, wherever it came from."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
 
 
 def table(rows: Sequence[Sequence[str]], align: str) -> str:
@@ -77,19 +99,34 @@ def table(rows: Sequence[Sequence[str]], align: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+@contextmanager
+def stdout_for_us() -> Iterator[None]:
+    """Send to stderr what anybody writes to stdout in this block, a program that is called too."""
+    with redirect_stdout(sys.stderr), ExitStack() as stack:
+        with suppress(OSError):  # where one of the two is closed
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            os.dup2(2, 1)
+            stack.callback(os.dup2, kept, 1)
+            if sys.__stdout__:
+                stack.callback(sys.__stdout__.flush)
+        yield
+
+
 def progress(quiet: bool) -> Progress:
     """Return what tells of the progress of long work: bars only where stderr is a terminal."""
     if quiet:
         return SILENT
-    return Bars() if sys.stderr.isatty() else Remarks()
+    return Bars() if sys.stderr and sys.stderr.isatty() else Remarks()
 
 
 class Remarks(Progress):
     """Remarks on stderr, and no bars."""
 
     def remark(self, sentence: str) -> None:
-        """Print the sentence."""
-        click.echo(sentence, err=True)
+        """Print the sentence, if anybody reads it: the work is worth more than its remarks."""
+        with suppress(OSError):
+            click.echo(printable(sentence), err=True)
 
 
 class Bars(Progress):
@@ -113,4 +150,4 @@ class Bars(Progress):
         from tqdm import tqdm
 
         with tqdm.external_write_mode(nolock=False):
-            click.echo(sentence, err=True)
+            click.echo(printable(sentence), err=True)

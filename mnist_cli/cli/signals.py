@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as a request that work can look at when it is ready for it."""
+"""Ctrl-C and SIGTERM: as an exception, or as a request that work looks at when it is ready."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ def stop_request() -> Iterator[StopRequest]:
         yield request  # signals come to the main thread alone
         return
     before = {
-        number: signal.getsignal(number) or signal.SIG_DFL
+        number: handler
         for number in (signal.SIGINT, signal.SIGTERM)
+        # In the background, a shell has Ctrl-C ignored.
+        if (handler := signal.getsignal(number) or signal.SIG_DFL) != signal.SIG_IGN
     }
 
     def restore() -> None:
@@ -49,3 +51,27 @@ def stop_request() -> Iterator[StopRequest]:
         yield request
     finally:
         restore()
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come."""
+
+
+@contextmanager
+def termination() -> Iterator[None]:
+    """Raise `Terminated` when SIGTERM comes in this block, as Ctrl-C raises KeyboardInterrupt."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    )
+    if is_ours:
+        signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)

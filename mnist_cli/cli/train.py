@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict
 from itertools import combinations
@@ -14,7 +15,13 @@ from mnist_cli import __version__
 from mnist_cli.cli import options, output
 from mnist_cli.cli.config import use_config
 from mnist_cli.cli.recipe_options import recipe_options
-from mnist_cli.cli.resume import Resumed, check_settings, use_checkpoint
+from mnist_cli.cli.resume import (
+    Resumed,
+    check_not_lost,
+    check_settings,
+    resume_command,
+    use_checkpoint,
+)
 from mnist_cli.cli.signals import stop_request
 from mnist_cli.errors import SettingsError, TrainingStoppedError
 from mnist_cli.recipe import DATASETS, Recipe
@@ -106,8 +113,12 @@ def train(
 
     recipe = Recipe(**settings)
     check_settings(resume, recipe, dataset)
-    files = {"--out": out, "--checkpoint": checkpoint, "--log": log}
+    settings_file = click.get_current_context().meta.get("config")
+    files = {"--out": out, "--log": log, "--checkpoint": checkpoint}
+    files["--resume" if resume else "--config"] = settings_file
     check_distinct({option: path for option, path in files.items() if path})
+    if checkpoint and not resume:
+        check_not_lost(checkpoint)
     for path in (out, checkpoint):
         if path:
             check_writable(path)
@@ -131,7 +142,7 @@ def train(
             save_checkpoint(checkpoint, reached, origin)
 
     started = time.perf_counter()
-    with output.log_file(log) as write, stop_request() as request:
+    with output.log_file(log, progress.remark) as write, stop_request() as request:
         for epoch in resume.checkpoint.history if resume else []:
             write(asdict(epoch))
 
@@ -149,13 +160,15 @@ def train(
                 should_stop=lambda: bool(request),
                 progress=progress,
             )
+            if request:
+                raise TrainingStoppedError("Interrupted after the last epoch")
         except TrainingStoppedError as error:
             if checkpoint and last:
                 save_checkpoint(checkpoint, last, origin)
-                advice = f"go on with 'mnist-cli train --resume {checkpoint}'"
+                advice = f"go on with: {resume_command(checkpoint)}"
             else:
-                advice = "with --checkpoint FILE, one can go on"
-            raise TrainingStoppedError(f"{error}: {advice}.", request.exit_status) from error
+                advice = "with --checkpoint FILE, one can go on."
+            raise TrainingStoppedError(f"{error}; {advice}", request.exit_status) from error
     seconds = time.perf_counter() - started
     test = preprocess(data.test, deskew=recipe.deskew, digit_width=recipe.digit_width)
     measured = evaluate(result.network, test)
@@ -198,9 +211,10 @@ def train(
 
 
 def check_distinct(paths: dict[str, Path]) -> None:
-    """Raise SettingsError if two options name the same file to write."""
+    """Raise SettingsError if two options name the same file, one of them to be written."""
     for (first, path), (second, other) in combinations(paths.items(), 2):
-        if path.resolve() == other.resolve():
+        is_update = (first, second) == ("--checkpoint", "--resume")
+        if os.path.realpath(path) == os.path.realpath(other) and not is_update:
             raise SettingsError(f"{second} and {first} are both {path}: give them different names.")
 
 
