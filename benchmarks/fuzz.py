@@ -24,10 +24,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
-from mnist_cli.checkpoint_file import load_checkpoint, save_checkpoint
-from mnist_cli.cli.config import config_options, read_config
+from mnist_cli.checkpoint_file import save_checkpoint
 from mnist_cli.cli.train import train as train_command
 from mnist_cli.data.datasets import STEMS, Split, load_split
 from mnist_cli.data.idx import read_idx, write_idx
@@ -47,7 +47,7 @@ EXTREMES = [0, 1, 2, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**
 TOKENS = [
     b"[train]", b"[", b"]", b"=", b'"', b"'''", b"\n", b"1e999", b"-1", b"nan", b"true", b"{", b"}",
     b"hidden", b"lr", b"config", b"9" * 40, b"\xff", b"\x00", b".", b"1979-05-27", b"[[",
-    b"\\u0000",
+    b"\\u0000", b"9" * 5000, b"0x1" + b"0" * 5000,
 ]  # fmt: skip
 VALUES: list[Any] = [
     None, True, -1, 0, 1, 2**31, 2**63, 2**200, -0.5, 1e300, float("nan"), float("inf"), "", "x",
@@ -179,7 +179,6 @@ def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], by
     save_model(folder / "model", network, metadata)
     save_checkpoint(folder / "checkpoint", checkpoints[-1], {"dataset": "mnist", "data": {}})
     config = b'# a config\n[train]\nhidden = 300\nlr = 0.1\noptimizer = "adam"\nquiet = true\n'
-    options = config_options(train_command)
 
     def read_data(path: Path) -> None:
         """Read a file as images, and as labels, beside a sound one."""
@@ -192,12 +191,16 @@ def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], by
             with contextlib.suppress(MnistCliError):
                 load_split("mnist", "train", folder)
 
+    def read_as(option: str) -> Callable[[Path], object]:
+        """Return what reads a file as an option of ``train``, to the last setting in it."""
+        return lambda path: train_command.make_context("train", [option, str(path)])
+
     return {
         "idx": ((folder / "images").read_bytes(), damage_bytes, read_data),
         "gzip": ((folder / "images.gz").read_bytes(), damage_gzip, read_idx),
         "model": ((folder / "model").read_bytes(), damage_archive, load_model),
-        "checkpoint": ((folder / "checkpoint").read_bytes(), damage_archive, load_checkpoint),
-        "toml": (config, damage_text, lambda path: read_config(path, options)),
+        "checkpoint": ((folder / "checkpoint").read_bytes(), damage_archive, read_as("--resume")),
+        "toml": (config, damage_text, read_as("--config")),
     }
 
 
@@ -228,7 +231,7 @@ def main() -> None:
                 started = time.perf_counter()
                 try:
                     read(path)
-                except MnistCliError as error:
+                except (MnistCliError, click.ClickException) as error:
                     refused += 1
                     is_good = "\n" not in str(error)
                 except BaseException as error:
