@@ -119,9 +119,9 @@ def test_nothing_is_allocated_for_numbers_that_are_not_there(tmp_path: Path) -> 
 
 def test_a_file_that_is_far_too_large_is_refused_by_its_header(tmp_path: Path) -> None:
     path = tmp_path / "large"
-    path.write_bytes(idx(2**30 + 1))
-    os.truncate(path, 2**30 + 9)  # a hole, which takes no room
-    with pytest.raises(DataError, match="more than the 1,073,741,824 that are read"):
+    path.write_bytes(idx(640 * 2**20 + 1))
+    os.truncate(path, 640 * 2**20 + 9)  # a hole, which takes no room
+    with pytest.raises(DataError, match="more than the 671,088,640 that are read"):
         read_idx(path)
 
 

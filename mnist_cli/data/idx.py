@@ -33,8 +33,8 @@ TYPES: dict[int, np.dtype[Any]] = {
 PIECE = 1 << 20
 """Bytes read at a time."""
 
-LARGEST = 1 << 30
-"""Bytes of numbers that a file has at most: twenty times MNIST's."""
+LARGEST = 640 << 20
+"""Bytes of numbers that a file has at most; the largest part of EMNIST has 547 million."""
 
 DEFLATE_LIMIT = 1032
 """No deflate stream unpacks to more than this times its length: 258 bytes from 2 bits."""
