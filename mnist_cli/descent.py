@@ -165,8 +165,9 @@ class Descent:
         rates = [self._learning_rate(number - 1 + k / len(batches)) for k in range(len(batches))]
         shares: list[Array] = [np.empty(0)] * len(self.parts)
         delta2 = shares[0]
-        for member in range(len(self.parts)):
-            self._prepare(member, order, 0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for member in range(len(self.parts)):
+                self._prepare(member, order, 0)
         loss_sum, correct = 0.0, 0
 
         def work(member: int, meet: Meet) -> None:
