@@ -418,7 +418,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1000, help="of what is right; 0: none")
     parser.add_argument("--first-seed", type=int, default=0, help="of what is right")
-    parser.add_argument("--corpus-seeds", type=int, default=20, help="of what is wrong; 0: none")
+    parser.add_argument("--corpus-seeds", type=int, default=10, help="of what is wrong; 0: none")
     parser.add_argument(
         "--compared", type=int, default=20, help="of these seeds, for the others too"
     )

@@ -240,6 +240,26 @@ def test_the_object_itself_is_left_alone() -> None:
     assert not hasattr(layer, "x")
 
 
+def test_a_layer_around_another_has_no_parameters_of_its_own() -> None:
+    class Around:
+        def __init__(self) -> None:
+            self.inner = wrong_code.Dense()
+            self.W, self.b = self.inner.W, self.inner.b
+
+        dW = property(lambda self: self.inner.dW)
+        db = property(lambda self: self.inner.db)
+
+        def forward(self, x: Any) -> Any:
+            return self.inner.forward(x)
+
+        def backward(self, dout: Any) -> Any:
+            return self.inner.backward(dout)
+
+    rows = check_layer(Around(), shape=(5, 7))
+    assert [row.name for row in rows[:4]] == ["to x", "to W", "to b", "arguments kept"]
+    assert all(row.passed for row in rows)
+
+
 def test_an_error_in_a_layer_is_raised_as_one_sentence() -> None:
     with pytest.raises(UserCodeError, match="mismatch in its core dimension"):
         check_layer(wrong_code.Dense(), shape=(5, 10))

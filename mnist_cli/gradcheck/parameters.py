@@ -45,7 +45,11 @@ class Parameters:
         self.order: dict[str, str] = {}
         """For a parameter, another one in whose place its gradient is returned."""
         if arrays is None:
-            arrays = [name for name in self._names() if self.has_array(name)]
+            # A layer around another may have its arrays as well: they are one parameter.
+            there = {
+                id(self.value(name)): name for name in self._names()[::-1] if self.has_array(name)
+            }
+            arrays = list(there.values())[::-1]
         self.arrays = arrays
 
     def value_or_none(self, name: str) -> Any:
@@ -84,8 +88,8 @@ class Parameters:
 
     def without_gradient(self) -> list[str]:
         """Return the names of the parameters to which, as after backward, there is no gradient."""
-        there = self.parameters()
-        return [name for name in self.arrays if name not in there]
+        there = {id(self.value(name)) for name in self.parameters()}
+        return [name for name in self.arrays if id(self.value(name)) not in there]
 
     def value(self, name: str) -> NDArray[Any]:
         """Return a parameter: an element of ``params``, or an attribute."""
@@ -169,8 +173,13 @@ class Parameters:
         found = {
             name: gradient for name, gradient in found.items() if is_parameter(self.value(name))
         }
+        seen = {(id(self.value(name)), id(gradient)) for name, gradient in found.items()}
         for place, part in self._parts().items():
-            found |= {f"{place}.{name}": gradient for name, gradient in part._gradients().items()}
+            found |= {
+                f"{place}.{name}": gradient
+                for name, gradient in part._gradients().items()
+                if (id(part.value(name)), id(gradient)) not in seen
+            }
         if all(gradient is None for gradient in found.values()):
             found |= self._returned_gradients()
         return found
