@@ -246,7 +246,7 @@ def test_a_layer_around_another_has_no_parameters_of_its_own() -> None:
             self.inner = wrong_code.Dense()
             self.W, self.b = self.inner.W, self.inner.b
 
-        dW = property(lambda self: self.inner.dW)
+        dW = property(lambda self: self.inner.dW)  # noqa: N815 (the field calls it so)
         db = property(lambda self: self.inner.db)
 
         def forward(self, x: Any) -> Any:
