@@ -34,6 +34,10 @@ WORTH_TWO = 9000
 AHEAD = 8
 """Batches that are distorted in one go."""
 
+SHARING = 2
+"""Images that are distorted alike, as a rule in different batches: to find from where greys come
+takes half of the time, and is then done for all of them at once."""
+
 
 def count_parts(recipe: Recipe) -> int:
     """Return into how many parts the network is cut."""
@@ -72,6 +76,7 @@ def make_distorter(
         ),
         rng,
         pixels,
+        SHARING,
     )
 
 

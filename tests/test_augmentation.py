@@ -122,6 +122,19 @@ def test_no_image_is_touched_by_another() -> None:
     assert not result[CHUNK].any()
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 4 * CHUNK - 1])
+def test_images_that_share_are_distorted_alike(count: int) -> None:
+    alone, shared = (Distorter(ALL, np.random.default_rng(0), sharing=s) for s in (1, 3))
+    moves = -(-count // 3)
+    images = np.resize(IMAGES, (3, moves, 28, 28))
+    expected = [alone.distort(images[0])]
+    for turn in images[1:]:
+        alone.rng = np.random.default_rng(0)
+        expected.append(alone.distort(turn))
+    found = shared.distort(images.reshape(-1, 28, 28)[:count])
+    np.testing.assert_array_equal(found, np.concatenate(expected)[:count])
+
+
 @given(st.lists(st.integers(0, 783), unique=True, max_size=30))
 def test_of_some_pixels_the_greys_are_those_of_the_whole_images(wanted: list[int]) -> None:
     pixels = np.array(wanted, np.intp)

@@ -90,6 +90,8 @@ class Distorter:
         The source of all randomness.
     pixels : array of int, shape (P,), optional
         Which pixels of the distorted images are asked for; without it, all 784.
+    sharing : int
+        How many images of those that are given together are distorted alike.
     """
 
     def __init__(
@@ -97,9 +99,11 @@ class Distorter:
         strengths: Strengths,
         rng: np.random.Generator,
         pixels: NDArray[np.intp] | slice = ALL,
+        sharing: int = 1,
     ):
         self.strengths = strengths
         self.rng = rng
+        self.sharing = sharing
         self.waves = blurred_noise(strengths.smoothness) if strengths.displacement else None
         self.resampler = Resampler(self.waves, pixels)
         # The length of a vector of two normal numbers is √(π/2) times their size, on average.
@@ -123,7 +127,8 @@ class Distorter:
             `mnist_cli.data.datasets.to_inputs` gives.
         """
         images = images.reshape(-1, SIDE, SIDE)
-        return self.resampler.resample(images, self._draw(len(images)), out)
+        numbers = self._draw(-(-len(images) // self.sharing))
+        return self.resampler.resample(images, numbers, out)
 
     def _draw(self, count: int) -> Floats:
         """Return the numbers that stand for so many distortions, as `Resampler` takes them."""

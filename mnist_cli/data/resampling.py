@@ -79,7 +79,7 @@ class Resampler:
         self.places = np.empty((2, CHUNK, wanted), np.float32)
         self.corners, self.fractions = np.empty((2, 2, CHUNK, wanted), np.int32)
         self.index = np.empty((CHUNK, wanted), np.intp)
-        # The places are no longer needed when the greys have been found.
+        # The places are no longer needed when greys are taken.
         self.left, self.right = self.places.view(np.uint32)
 
     def resample(
@@ -90,8 +90,9 @@ class Resampler:
         Parameters
         ----------
         images : array of uint8, shape (N, 28, 28)
-        numbers : array of float32, shape (2, N, 3 + K)
+        numbers : array of float32, shape (2, M, 3 + K)
             For ``q`` in x and in y: a row of ``A``, an entry of ``t``, and the waves' heights.
+            Image n is given those of index n mod M.
         out : array, shape (N, P), optional
             Where to put them.
 
@@ -102,42 +103,45 @@ class Resampler:
         """
         if out is None:
             out = np.empty((len(images), self.basis.shape[1]), np.float32)
-        for start in range(0, len(images), CHUNK):
-            part = slice(start, start + CHUNK)
-            self._resample(images[part], numbers[:, part], out[part])
+        moves = numbers.shape[1]
+        for start in range(0, moves, CHUNK):
+            end = min(start + CHUNK, moves)
+            self._find_places(numbers[:, start:end])
+            for turn in range(0, len(images), moves):
+                part = slice(turn + start, turn + end)
+                self._take_greys(images[part], out[part])
         return out
 
-    def _resample(
-        self, images: NDArray[np.uint8], numbers: Floats, out: NDArray[np.floating]
-    ) -> None:
-        """Do it for at most `CHUNK` images.
+    # All is done in whole numbers, a place in 1/256 of a pixel and a grey in as much of a grey: so
+    # two greys, 16 bits apart in one number, are multiplied and added at once.
 
-        All is done in whole numbers, a place in 1/256 of a pixel and a grey in as much of a grey:
-        so two greys, 16 bits apart in one number, are multiplied and added at once.
-        """
-        count = len(images)
-        places, index = self.places[:, :count], self.index[:count]
-        corners, fractions = self.corners[:, :count], self.fractions[:, :count]
+    def _find_places(self, numbers: Floats) -> None:
+        """Find, for at most `CHUNK` images, from where the greys come, and by which fractions."""
+        count = numbers.shape[1]
+        places, corners = self.places[:, :count], self.corners[:, :count]
         from_corner = numbers.copy()
         from_corner[:, :, 2] += (SIDE + 1) / 2 + 0.5 / PARTS  # of the paper; rounded, not cut off
         np.matmul(from_corner, self.basis, out=places)
         np.clip(places, 0, PARTS * (SIDE + 1), out=places)
         np.copyto(corners, places, casting="unsafe")
-        np.bitwise_and(corners, PARTS - 1, out=fractions)
+        np.bitwise_and(corners, PARTS - 1, out=self.fractions[:, :count])
         corners >>= 8
         along, down = corners
         down *= BORDER
         down += along
         down += self.starts[:count]
-        np.copyto(index, down)
+        np.copyto(self.index[:count], down)
 
+    def _take_greys(self, images: NDArray[np.uint8], out: NDArray[np.floating]) -> None:
+        """Take the greys from the places that were found."""
+        count = len(images)
         left, right = self.left[:count], self.right[:count]
         # mode="clip" checks no index, which takes half of the time; all are inside.
-        np.take(self._fours(images), index, mode="clip", out=left)
+        np.take(self._fours(images), self.index[:count], mode="clip", out=left)
         np.right_shift(left, 8, out=right)
         for pair in (left, right):
             pair &= BOTH
-        along, down = fractions.view(np.uint32)
+        along, down = self.fractions[:, :count].view(np.uint32)
         above, below = interpolate(left, right, along), right
         np.right_shift(above, 16, out=below)
         above &= 0xFFFF
