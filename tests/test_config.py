@@ -45,6 +45,13 @@ def test_a_flag_beats_the_environment_beats_the_config_beats_the_default(
     assert trained(*config)["epochs"] == 1
 
 
+def test_what_a_config_switches_on_a_flag_switches_off(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("[train]\nhidden = 3\nepochs = 1\ndeskew = true\n")
+    assert trained("--config", "c.toml")["deskew"] is True
+    assert trained("--config", "c.toml", "--no-deskew")["deskew"] is False
+    assert trained("--config", "c.toml", MNIST_CLI_TRAIN_DESKEW="no")["deskew"] is False
+
+
 def test_every_option_of_training_is_a_key(tmp_path: Path) -> None:
     options = config_options(train)
     (tmp_path / "c.toml").write_text(

@@ -58,8 +58,8 @@ OPTIONS = [
     ),
     setting("schedule", Choice(list(SCHEDULES)), "How the learning rate changes over the run."),
     click.option(
-        "--deskew",
-        is_flag=True,
+        "--deskew/--no-deskew",
+        show_default=True,
         help="Make the digits upright first, those that are read as well.",
     ),
     setting(
