@@ -21,8 +21,13 @@ class _NoBar:
 class Progress:
     """Tells nothing; the command line's own subclass draws on the terminal."""
 
-    def bar(self, description: str, total: int, unit: str) -> AbstractContextManager[Bar]:
-        """Return a bar that is shown while its ``with`` block lasts, ``total`` units long."""
+    def bar(
+        self, description: str, total: int, unit: str, done: int = 0
+    ) -> AbstractContextManager[Bar]:
+        """Return a bar that is shown while its ``with`` block lasts, ``total`` units long.
+
+        What was ``done`` before says nothing of how long the rest will take.
+        """
         return nullcontext(_NoBar())
 
     def remark(self, sentence: str) -> None:

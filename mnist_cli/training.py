@@ -149,7 +149,8 @@ def train(
         if recipe.patience:
             best_parameters = start.best_parameters.copy()
     steps = math.ceil(len(learn) / recipe.batch_size)
-    with progress.bar("training", recipe.epochs * steps, "step") as bar:
+    done = len(history) * steps
+    with progress.bar("training", recipe.epochs * steps, "step", done) as bar:
 
         def advance(count: int) -> None:
             bar.update(count)
@@ -163,7 +164,6 @@ def train(
                 state = descent.state()
                 keep(Checkpoint(recipe, list(history), best_parameters.copy(), state))
 
-        bar.update(len(history) * steps)
         checkpoint()
         while not is_over(recipe, history):
             number = len(history) + 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 
 from mnist_cli.data.datasets import Split, load_split
+from mnist_cli.data.preprocessing import preprocess
 from mnist_cli.errors import SettingsError, TrainingDivergedError
 from mnist_cli.evaluation import evaluate
 from mnist_cli.progress import Bar, Progress
 from mnist_cli.recipe import LEARNING_RATES, Recipe
-from mnist_cli.training import Epoch, hold_out, train
+from mnist_cli.training import Checkpoint, Epoch, hold_out, train
 
 
 @pytest.fixture
@@ -116,10 +118,12 @@ class Watching(Progress):
     """Counts the steps of the one bar."""
 
     def __init__(self) -> None:
-        self.total = self.done = 0
+        self.total = self.done = self.begun = 0
 
-    def bar(self, description: str, total: int, unit: str) -> AbstractContextManager[Bar]:
-        self.total = total
+    def bar(
+        self, description: str, total: int, unit: str, done: int = 0
+    ) -> AbstractContextManager[Bar]:
+        self.total, self.done, self.begun = total, done, done
         return nullcontext(self)
 
     def update(self, n: int, /) -> None:
@@ -136,6 +140,17 @@ def test_epochs_are_told_as_they_end_and_steps_as_they_are_done(data: Split) -> 
     assert progress.done == progress.total == 2 * 4
 
 
+def test_the_time_left_is_told_by_the_steps_of_this_run_alone(data: Split) -> None:
+    """The bar begins where training stood: a jump to there would count as speed."""
+    kept: list[Checkpoint] = []
+    recipe = Recipe(hidden=4, epochs=3, batch_size=300)
+    train(recipe, data, keep=kept.append)
+    progress = Watching()
+    train(recipe, data, start=kept[2], progress=progress)
+    assert progress.begun == 2 * 4
+    assert progress.done == progress.total == 3 * 4
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -147,6 +162,10 @@ def test_epochs_are_told_as_they_end_and_steps_as_they_are_done(data: Split) -> 
         {"dropout": 0.5},
         {"batch_size": 64},
         {"optimizer": "adam", "learning_rate": 0.3},
+        {"deskew": True},
+        {"digit_width": 12},
+        {"augment": "affine"},
+        {"augment": "elastic"},
     ],
     ids=lambda changed: next(iter(changed)),
 )
@@ -154,6 +173,45 @@ def test_every_setting_of_the_recipe_matters(data: Split, changed: dict[str, Any
     plain = train(Recipe(hidden=4, epochs=1), data).network.parameters
     other = train(Recipe(hidden=4, epochs=1, **changed), data).network.parameters
     assert (plain != other).any()
+
+
+@pytest.mark.parametrize(
+    "name", ["rotation", "scale", "shear", "shift", "displacement", "smoothness"]
+)
+def test_every_strength_of_the_distortions_matters(data: Split, name: str) -> None:
+    recipe = Recipe(hidden=4, epochs=1, augment="elastic")
+    changed: dict[str, Any] = {name: 0.5}
+    plain, other = (
+        train(one, data).network.parameters for one in (recipe, replace(recipe, **changed))
+    )
+    assert (plain != other).any()
+
+
+@pytest.mark.parametrize("augment", ["affine", "elastic"])
+@pytest.mark.parametrize("hidden", [4, 160])
+def test_distortions_without_strength_change_nothing(
+    data: Split, augment: str, hidden: int
+) -> None:
+    """So each image keeps its own label, in one part of the network or two."""
+    none: dict[str, Any] = dict.fromkeys(
+        ["rotation", "scale", "shear", "shift", "displacement"], 0.0
+    )
+    plain = Recipe(hidden=hidden, epochs=2, batch_size=96)
+    first, second = (
+        train(recipe, data).network.parameters
+        for recipe in (plain, replace(plain, augment=augment, **none))
+    )
+    assert first.tobytes() == second.tobytes()
+
+
+def test_what_is_trained_on_is_preprocessed(data: Split) -> None:
+    preprocessing: dict[str, Any] = {"deskew": True, "digit_width": 12}
+    seen = preprocess(data, **preprocessing)
+    first, second = (
+        train(Recipe(hidden=4, epochs=1, **how), digits).network.parameters
+        for how, digits in ((preprocessing, data), ({}, seen))
+    )
+    assert first.tobytes() == second.tobytes()
 
 
 def test_each_optimizer_has_a_learning_rate_of_its_own() -> None:

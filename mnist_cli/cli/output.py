@@ -132,12 +132,15 @@ class Remarks(Progress):
 class Bars(Progress):
     """Bars and remarks on stderr."""
 
-    def bar(self, description: str, total: int, unit: str) -> AbstractContextManager[Bar]:
+    def bar(
+        self, description: str, total: int, unit: str, done: int = 0
+    ) -> AbstractContextManager[Bar]:
         """Return a tqdm bar."""
         from tqdm import tqdm
 
         return tqdm(
             total=total,
+            initial=done,
             desc=description,
             unit=unit,
             unit_scale=unit == "B",
