@@ -131,8 +131,11 @@ def committee(members: Sequence[Array]) -> Array:
     Returns
     -------
     array, shape (N, 10)
-        Finite even where all ``p_k`` round to 0, as the largest is taken out of the sum.
+        Finite even where all ``p_k`` round to 0, as the largest is taken out of the sum. One
+        member's are returned as they are.
     """
+    if len(members) == 1:
+        return members[0]
     logarithms = np.stack(members).astype(np.float64)
     largest = logarithms.max(axis=0)
     mean: Array = largest + np.log(np.exp(logarithms - largest).mean(axis=0))

@@ -181,11 +181,13 @@ def test_weights_that_are_far_too_large_are_no_model(cli: Cli, small_dir: Path) 
     network.parameters[:] = 1e38
     recipe = {"validation": 0, "deskew": False, "digit_width": 0}
     save_model(Path("m.npz"), network, {"dataset": "mnist", "recipe": recipe})
-    result = cli("evaluate", "m.npz", "--data-dir", small_dir)
-    assert result.exit_code == 2
-    assert "m.npz" in result.stderr
-    assert "no finite loss" in result.stderr
-    assert result.stdout == ""
+    network.parameters[:] = 0
+    save_model(Path("good.npz"), network, {"dataset": "mnist", "recipe": recipe})
+    for models in (["m.npz"], ["good.npz", "m.npz"]):
+        result = cli("evaluate", *models, "--data-dir", small_dir)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("Error: m.npz gives no finite loss")
+        assert result.stdout == ""
 
 
 def test_no_text_commands_the_terminal(cli: Cli) -> None:

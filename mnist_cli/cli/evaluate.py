@@ -77,15 +77,13 @@ def evaluate(
     for model in loaded:
         seen = preprocess(data, deskew=model.deskew, digit_width=model.digit_width)
         members.append(evaluation.log_probabilities(model.network, seen))
-    accuracies = [evaluation.measure(member, data).accuracy for member in members]
-    whole = evaluation.committee(members) if len(members) > 1 else members[0]
-    result = evaluation.measure(whole, data)
-    if not math.isfinite(result.loss):
-        raise ModelError(
-            f"{' and '.join(map(str, paths))} give no finite loss, as weights are too large: "
-            "train anew."
-        )
-    each = list(zip(map(str, paths), accuracies, strict=True))
+    each = []
+    for path, member in zip(paths, members, strict=True):
+        measured = evaluation.measure(member, data)
+        if not math.isfinite(measured.loss):
+            raise ModelError(f"{path} gives no finite loss, as weights are too large: train anew.")
+        each.append((str(path), measured.accuracy))
+    result = evaluation.measure(evaluation.committee(members), data)
     if json:
         output.print_json(
             {
