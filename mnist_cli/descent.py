@@ -151,7 +151,8 @@ class Descent:
         # While one batch is trained on, the next is prepared: or several, if they are distorted, as
         # all the memory for that is then fetched into the cache less often.
         self.ahead = AHEAD if recipe.augment != "none" else 1
-        self.inputs = np.empty((2, self.ahead * recipe.batch_size, len(self.inked)), dtype)
+        rows = min(self.ahead * recipe.batch_size, len(data))
+        self.inputs = np.empty((2, rows, len(self.inked)), dtype)
         self.decay = 1.0
 
     def epoch(

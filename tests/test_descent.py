@@ -10,7 +10,7 @@ import pytest
 
 from mnist_cli import descent
 from mnist_cli.data.datasets import Split, load_split, to_inputs
-from mnist_cli.descent import WORTH_TWO, Descent, make_optimizer
+from mnist_cli.descent import AHEAD, SHARING, WORTH_TWO, Descent, make_optimizer
 from mnist_cli.nn.losses import SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.nn.schedules import SCHEDULES
@@ -91,8 +91,32 @@ def test_one_hidden_unit_is_not_cut(data: Split, monkeypatch: pytest.MonkeyPatch
     assert len(Descent(recipe, network_of(recipe), data, np.random.default_rng(2)).parts) == 1
 
 
+@pytest.mark.parametrize("hidden", [4, 160])
+def test_each_image_is_distorted_anew_whenever_it_is_seen(hidden: int, data: Split) -> None:
+    """By each thread, in each epoch; and those that share a distortion are of two batches."""
+    count = AHEAD * 64
+    same = Split(np.repeat(data.images[:1], count, axis=0), data.labels[:count])
+    recipe = Recipe(hidden=hidden, batch_size=64, augment="elastic")
+    run = Descent(recipe, network_of(recipe), same, np.random.default_rng(0))
+    seen = []
+    for epoch in (1, 2):
+        run.epoch(epoch)
+        seen.append(run.inputs[0].copy())
+    assert len(np.unique(np.concatenate(seen), axis=0)) == 2 * count / SHARING
+    for batch in np.split(seen[0], AHEAD):
+        assert len(np.unique(batch, axis=0)) == 64
+
+
+def test_a_batch_larger_than_the_data_takes_no_more_memory(data: Split) -> None:
+    recipe = Recipe(hidden=4, batch_size=10**12, augment="elastic")
+    run = Descent(recipe, network_of(recipe), data, np.random.default_rng(0))
+    loss, _ = run.epoch(1)
+    assert np.isfinite(loss)
+
+
+@pytest.mark.parametrize("augment", ["none", "elastic"])
 def test_the_number_of_threads_that_numpy_is_given_changes_no_bit(
-    small_dir: Path, tmp_path: Path
+    augment: str, small_dir: Path, tmp_path: Path
 ) -> None:
     models = []
     for threads in ("1", "2", None):
@@ -101,6 +125,7 @@ def test_the_number_of_threads_that_numpy_is_given_changes_no_bit(
             environment |= {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
         out = tmp_path / f"{threads}.npz"
         command = ["train", "--data-dir", str(small_dir), "--epochs", "2", "--out", str(out)]
+        command += ["--augment", augment]
         subprocess.run(
             [sys.executable, "-m", "mnist_cli", *command, "-q"], env=environment, check=True
         )
