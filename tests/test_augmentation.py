@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnist_cli.data.augmentation import Distorter, Strengths, blurred_noise
 from mnist_cli.data.datasets import load_split, to_inputs
-from mnist_cli.data.resampling import CHUNK, PARTS, Resampler
+from mnist_cli.data.resampling import CHUNK, PARTS, Resampler, affine
 from mnist_cli.data.synthetic import draw
 from mnist_cli.recipe import Recipe
 from mnist_cli.training import train
@@ -102,6 +102,17 @@ def test_shifts_are_uniform_in_both_directions() -> None:
     assert found.std(axis=1) == pytest.approx(2 / np.sqrt(3), rel=0.05)
 
 
+def test_an_affine_map_scales_then_shears_then_rotates() -> None:
+    rng = np.random.default_rng(0)
+    angle, slant, width, height = rng.uniform(0.1, 1.5, (4, 20)).astype(np.float32)
+    found = affine(angle, slant, width, height).swapaxes(0, 1)
+    for n in range(20):
+        cos, sin = np.cos(angle[n]), np.sin(angle[n])
+        rotation, shear = np.array([[cos, -sin], [sin, cos]]), np.array([[1, slant[n]], [0, 1]])
+        expected = rotation @ shear @ np.diag([width[n], height[n]])
+        np.testing.assert_allclose(found[n], expected, rtol=1e-5, atol=1e-6)
+
+
 def test_the_same_seed_distorts_alike_and_another_does_not() -> None:
     np.testing.assert_array_equal(distorted(ALL, 1), distorted(ALL, 1))
     assert (distorted(ALL, 1) != distorted(ALL, 2)).any()
@@ -148,7 +159,7 @@ def test_of_some_pixels_the_greys_are_those_of_the_whole_images(wanted: list[int
 @given(
     st.builds(
         Strengths,
-        *[st.floats(0, 1e6)] * 1,
+        rotation=st.floats(0, 1e6),
         scale=st.floats(0, 0.99),
         shear=st.floats(0, 1e6),
         shift=st.floats(0, 1e6),

@@ -14,10 +14,8 @@ from mnist_cli.errors import ModelError
 from mnist_cli.model_file import FORMAT, check_writable, load_model, save_model
 from mnist_cli.nn.mlp import MLP
 
-METADATA = {
-    "dataset": "mnist",
-    "recipe": {"validation": 0, "deskew": False, "digit_width": 0},
-}
+RECIPE = {"validation": 0, "deskew": False, "digit_width": 0}
+METADATA = {"dataset": "mnist", "recipe": RECIPE}
 
 
 @pytest.fixture
@@ -62,6 +60,10 @@ def metadata(**changes: Any) -> np.ndarray:
     return np.array(json.dumps(header | METADATA | changes))
 
 
+def with_setting(name: str, value: object) -> np.ndarray:
+    return metadata(recipe=RECIPE | {name: value})
+
+
 ONE_HIDDEN = np.zeros(784 + 1 + 10 + 10, np.float32)
 
 
@@ -81,7 +83,24 @@ ONE_HIDDEN = np.zeros(784 + 1 + 10 + 10, np.float32)
         ({"parameters": ONE_HIDDEN, "metadata": metadata(dtype="float64")}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(dataset=None)}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(recipe=[])}, "broken"),
-        ({"parameters": ONE_HIDDEN, "metadata": metadata(recipe={"validation": -5})}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(recipe={})}, "broken"),
+        (
+            {"parameters": ONE_HIDDEN, "metadata": with_setting("validation", -5)},
+            "broken",
+        ),
+        (
+            {"parameters": ONE_HIDDEN, "metadata": with_setting("digit_width", 29)},
+            "broken",
+        ),
+        (
+            {"parameters": ONE_HIDDEN, "metadata": with_setting("digit_width", -1)},
+            "broken",
+        ),
+        ({"parameters": ONE_HIDDEN, "metadata": with_setting("deskew", 1)}, "broken"),
+        (
+            {"parameters": ONE_HIDDEN, "metadata": with_setting("deskew", "no")},
+            "broken",
+        ),
         ({"parameters": ONE_HIDDEN[:-1], "metadata": metadata()}, "broken"),
         ({"parameters": ONE_HIDDEN * np.nan, "metadata": metadata()}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": np.array("[" * 100_000)}, "no model"),
