@@ -75,7 +75,7 @@ OPTIONS = [
         "for elastic also as if on rubber.",
     ),
     setting("rotation", AT_LEAST_0, "Distortion: turned by up to this.", "DEGREES"),
-    setting("scale", SHARE, "Distortion: wider or higher by up to this share.", "X"),
+    setting("scale", SHARE, "Distortion: narrower or wider, lower or higher by about this.", "X"),
     setting("shear", AT_LEAST_0, "Distortion: slanted by up to this tangent.", "X"),
     setting("shift", AT_LEAST_0, "Distortion: shifted by up to this.", "PIXELS"),
     setting(

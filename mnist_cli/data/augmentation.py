@@ -4,7 +4,9 @@ The pixel at ``p`` takes the grey of the place ``q = A·p + t + u(p)``, as `resa
 rotates, scales and shears; ``t`` shifts; and ``u`` is a smooth random field, by which ink moves as
 if the paper were rubber (Simard, Steinkraus and Platt 2003).
 
-Simard's field is white noise, blurred by a Gaussian of width σ. Its covariance is a product of one
+Simard's field is white noise, blurred by a Gaussian of width σ, and multiplied by α; which moves a
+point by ``√(π/2)·α/(2σ·√(3π))`` on average, 1.5 pixels for σ = 5 and α = 36. His noise is uniform
+and this one normal, which a blur makes all but the same. Its covariance is a product of one
 matrix for rows and one for columns, ``K·Kᵀ``, which for a large σ has few eigenvalues that are not
 zero. So the field is a sum of a few smooth waves with normal random heights, and ``q`` as a whole a
 product of a few random numbers and a matrix: a tenth of the work of a blur.
@@ -25,14 +27,15 @@ KEPT = 0.99
 
 @dataclass(frozen=True)
 class Strengths:
-    """How much images are distorted; each number is drawn anew for each image.
+    """How much images are distorted; each number is drawn anew for each distortion.
 
     Attributes
     ----------
     rotation : float
         Degrees; uniform between minus and plus this.
     scale : float
-        Uniform between 1 minus and plus this, in x and in y.
+        Places are stretched, and so ink is shrunk, by a factor that is uniform between 1 minus and
+        plus this, in x and in y.
     shear : float
         The tangent of the slant, uniform between minus and plus this.
     shift : float

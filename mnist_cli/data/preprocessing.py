@@ -30,10 +30,12 @@ def preprocess(data: Split, *, deskew: bool, digit_width: int) -> Split:
     ----------
     data : Split
     deskew : bool
-        Whether to shear each image along x, until its ink has no slant: ``cov(x, y)/var(y)`` is 0.
+        Whether to shear each image along x, until its ink has no slant: ``cov(x, y)/var(y)`` is 0
+        (as LeCun, Bottou, Bengio and Haffner 1998 did by the same moments).
     digit_width : int
         Pixels that the ink of each image then takes from left to right; 0 leaves it as it is. A
-        digit becomes at most twice as wide.
+        digit becomes at most twice as wide, and stays where its ink has its mean: from 24 pixels
+        on, the edge of an image may cut a little of a digit that is far from the middle.
     """
     images = data.images
     if deskew:
