@@ -3,6 +3,7 @@
     python benchmarks/accuracy.py --data-dir DIR                    # the test set, 5 seeds
     python benchmarks/accuracy.py --data-dir DIR --validation       # to choose a recipe by
     python benchmarks/accuracy.py --data-dir DIR --validation --lr 0.2 --weight-decay 0.001
+    python benchmarks/accuracy.py --data-dir DIR --config simard2003-elastic --seeds 3
 
 With ``--validation`` the last 10,000 training images are held out and measured on, and the test
 set is not touched: that is what a recipe is chosen by. Without, each seed's network is trained on
@@ -16,6 +17,8 @@ import statistics
 from dataclasses import fields
 from pathlib import Path
 
+from mnist_cli.cli.config import config_options, find_config, read_config
+from mnist_cli.cli.train import train as train_command
 from mnist_cli.data.datasets import default_data_dir, load_split
 from mnist_cli.data.preprocessing import preprocess
 from mnist_cli.evaluation import evaluate
@@ -36,14 +39,19 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, default=default_data_dir())
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--validation", action="store_true")
+    parser.add_argument("--config", help="what the settings are that no option gives")
     for name, kind in SETTINGS.items():
         option = "--lr" if name == "learning_rate" else f"--{name.replace('_', '-')}"
         if kind is bool:
-            parser.add_argument(option, dest=name, action="store_const", const=True)
+            parser.add_argument(option, dest=name, action=argparse.BooleanOptionalAction)
         else:
             parser.add_argument(option, dest=name, type=kind)
     arguments = vars(parser.parse_args())
-    settings = {name: arguments[name] for name in SETTINGS if arguments[name] is not None}
+    settings = {}
+    if arguments["config"]:
+        config = read_config(find_config(arguments["config"]), config_options(train_command))
+        settings = {name: value for name, value in config.items() if name in SETTINGS}
+    settings |= {name: arguments[name] for name in SETTINGS if arguments[name] is not None}
     print(Recipe(**settings))
 
     learn = load_split("mnist", "train", arguments["data_dir"])
@@ -56,9 +64,14 @@ def main() -> None:
         recipe = Recipe(seed=seed, **settings)
         result = train(recipe, learn)
         seen = preprocess(judge, deskew=recipe.deskew, digit_width=recipe.digit_width)
-        accuracies.append(evaluate(result.network, seen).accuracy)
+        judged = evaluate(result.network, seen)
+        accuracies.append(judged.accuracy)
         seconds = sum(epoch.seconds for epoch in result.history)
-        print(f"seed {seed}  {accuracies[-1]:.2%}  {seconds:.1f} s", flush=True)
+        print(
+            f"seed {seed}  {judged.accuracy:.2%}  {judged.errors} errors  loss {judged.loss:.4f}  "
+            f"{seconds:.1f} s",
+            flush=True,
+        )
     print(f"mean {statistics.mean(accuracies):.3%}", end="")
     if len(accuracies) > 1:
         print(f"  standard deviation {statistics.stdev(accuracies):.3%}", end="")

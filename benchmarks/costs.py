@@ -1,4 +1,4 @@
-"""Where the time of ``mnist-cli train`` goes: start-up, loading, and each part of a step.
+"""Where the time of ``mnist-cli train`` goes: start-up, loading, each part of a step, distortions.
 
     python benchmarks/costs.py --data-dir DIR
 
@@ -62,7 +62,7 @@ def main() -> None:
 
     from mnist_cli.data.datasets import STEMS, find_file, load_split, to_inputs
     from mnist_cli.data.idx import read_idx
-    from mnist_cli.descent import Descent
+    from mnist_cli.descent import AHEAD, Descent
     from mnist_cli.evaluation import evaluate
     from mnist_cli.model_file import save_model
     from mnist_cli.nn.losses import SoftmaxCrossEntropy
@@ -128,6 +128,20 @@ def main() -> None:
         ("half: step of SGD", lambda: optimizer.step(part.parameters, part.gradients, 0.0)),
     ):
         row(what, milliseconds(call, 200))
+
+    print("distortions, 784-800-10, batch 128")
+    epochs = {}
+    for augment in ("none", "affine", "elastic"):
+        recipe = Recipe(hidden=800, augment=augment)
+        descent = Descent(recipe, MLP(recipe.hidden), data, rng)
+        epochs[augment] = milliseconds(lambda descent=descent: descent.epoch(1))
+        distorter = descent.distorters[0]
+        if distorter:
+            batch = descent.pixels[: AHEAD * recipe.batch_size // 2]
+            cost = milliseconds(lambda d=distorter, b=batch: d.distort(b), 20)
+            print(f"  {augment}: images a second, on one thread{1e3 * len(batch) / cost:19,.0f}")
+    for augment, cost in epochs.items():
+        row(f"an epoch, {augment}: {cost / epochs['none']:.2f} times one without", cost)
 
 
 if __name__ == "__main__":
