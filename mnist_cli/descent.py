@@ -34,7 +34,7 @@ WORTH_TWO = 9000
 AHEAD = 8
 """Batches that are distorted in one go."""
 
-SHARING = 2
+SHARING = 4
 """Images that are distorted alike, as a rule in different batches: to find from where greys come
 takes half of the time, and is then done for all of them at once."""
 
