@@ -52,13 +52,16 @@ def test_deskewed_digits_have_no_slant_and_stay_where_they_are() -> None:
     assert upright.images.dtype == np.uint8
 
 
-@pytest.mark.parametrize("width", [10, 14, 20, 24])
-def test_digits_become_as_wide_as_asked_for(width: int) -> None:
+# At 24 pixels the edge of the image cuts a few digits.
+@pytest.mark.parametrize(
+    ("width", "pixels", "moved"), [(10, 2, 0.3), (14, 2, 0.3), (20, 2, 0.3), (24, 3, 0.5)]
+)
+def test_digits_become_as_wide_as_asked_for(width: int, pixels: int, moved: float) -> None:
     wide = preprocess(DIGITS, deskew=False, digit_width=width)
     # Nothing becomes more than twice as wide: a 1 stays narrow.
     expected = np.minimum(width, WIDEST * widths(DIGITS.images))
-    assert np.abs(widths(wide.images) - expected).max() <= max(2, width / 8)
-    np.testing.assert_allclose(middles(wide.images), middles(DIGITS.images), atol=0.5)
+    assert np.abs(widths(wide.images) - expected).max() <= pixels
+    np.testing.assert_allclose(middles(wide.images), middles(DIGITS.images), atol=moved)
 
 
 def test_no_image_is_touched_by_another_and_blank_ones_stay_blank() -> None:
