@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cli.data.augmentation import Distorter, Strengths
 from mnist_cli.data.datasets import Split, to_inputs
 from mnist_cli.nn.layers import Array, log_softmax
 from mnist_cli.nn.mlp import CLASSES, MLP
@@ -15,6 +16,9 @@ from mnist_cli.parallel import Meet, side_by_side
 
 CHUNK = 500
 """Images evaluated at a time on each core, which bounds the memory."""
+
+SLIGHTLY = Strengths(rotation=3, scale=0.04, shear=0.02, shift=0.5, displacement=0.5)
+"""How much a view of an image may differ from it: chosen on training images, docs/accuracy.md."""
 
 
 @dataclass(frozen=True)
@@ -101,20 +105,37 @@ def evaluate(network: MLP, data: Split) -> Evaluation:
     return measure(log_probabilities(network, data), data)
 
 
-def log_probabilities(network: MLP, data: Split) -> Array:
-    """Return the logarithm of what the network believes of each image, shape (N, 10)."""
+def log_probabilities(network: MLP, data: Split, views: int = 1) -> Array:
+    """Return the logarithm of what the network believes of each image, shape (N, 10).
+
+    Parameters
+    ----------
+    network : MLP
+    data : Split
+    views : int
+        How often each image is looked at: once as it is, and then distorted `SLIGHTLY`, each time
+        in another way. What is believed of it is the mean over its views (as Krizhevsky, Sutskever
+        and Hinton 2012 did with crops). Always the same for the same data.
+    """
     logarithms = np.empty((len(data), CLASSES), network.parameters.dtype)
     twin = MLP(network.hidden, network.parameters.dtype)
     twin.parameters[:] = network.parameters
+    generators = np.random.default_rng(0).spawn(2)
 
     def work(member: int, meet: Meet) -> None:
         reader = (network, twin)[member]
+        distorter = Distorter(SLIGHTLY, generators[member])
         # What overflows is told by the loss.
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(member * CHUNK, len(data), 2 * CHUNK):
                 chunk = slice(start, start + CHUNK)
-                inputs = to_inputs(data.images[chunk], logarithms.dtype)
-                logarithms[chunk] = log_softmax(reader.forward(inputs))
+                images = data.images[chunk]
+                inputs = to_inputs(images, logarithms.dtype)
+                believed = [log_softmax(reader.forward(inputs))]
+                for _ in range(views - 1):
+                    distorter.distort(images, out=inputs)
+                    believed.append(log_softmax(reader.forward(inputs)))
+                logarithms[chunk] = committee(believed)
 
     side_by_side(work, 2)
     return logarithms

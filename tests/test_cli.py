@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -306,7 +307,7 @@ def test_evaluate_as_json(cli: Cli, model: Path, small_dir: Path) -> None:
     result = cli("evaluate", model, "--data-dir", small_dir, "--json")
     document = json.loads(result.stdout)
     assert list(document) == [
-        *("models", "dataset", "split", "examples", "accuracy", "loss", "errors"),
+        *("models", "dataset", "split", "views", "examples", "accuracy", "loss", "errors"),
         *("confusion_matrix", "per_class"),
     ]
     assert document["models"] == [{"path": "model.npz", "accuracy": document["accuracy"]}]
@@ -385,6 +386,18 @@ def test_a_committee_of_models_that_do_not_fit_is_refused(cli: Cli, small_dir: P
     result = cli("evaluate", "a.npz", "c.npz", *data)
     assert result.exit_code == 2
     assert "mnist and synthetic: name the one" in result.stderr
+
+
+def test_evaluate_looks_at_each_image_in_as_many_views_as_asked_for(
+    cli: Cli, model: Path, small_dir: Path
+) -> None:
+    arguments = ("evaluate", model, model, "--data-dir", small_dir)
+    once, often = (json.loads(cli(*arguments, *v, "--json").stdout) for v in ((), ("--views", 4)))
+    assert (once["views"], often["views"]) == (1, 4)
+    assert once["loss"] != often["loss"]
+    assert re.search(r"\nviews +4 of each\n", cli(*arguments, "--views", 4).stdout)
+    assert "views" not in cli(*arguments).stdout
+    assert cli(*arguments, "--views", 0).exit_code == 2
 
 
 def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> None:

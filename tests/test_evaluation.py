@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from mnist_cli.data.datasets import Split
-from mnist_cli.evaluation import CHUNK, Evaluation, committee, evaluate, measure
+from mnist_cli.data.synthetic import draw
+from mnist_cli.evaluation import (
+    CHUNK,
+    Evaluation,
+    committee,
+    evaluate,
+    log_probabilities,
+    measure,
+)
 from mnist_cli.nn.mlp import MLP
 
 
@@ -13,6 +21,12 @@ def network(rng: np.random.Generator) -> MLP:
     network = MLP(8)
     network.initialize(rng)
     return network
+
+
+@pytest.fixture
+def digits(rng: np.random.Generator) -> Split:
+    labels = rng.integers(10, size=CHUNK + 9, dtype=np.uint8)
+    return Split(draw(labels, rng), labels)
 
 
 def test_the_measures_are_those_of_their_definitions() -> None:
@@ -59,3 +73,34 @@ def test_what_no_member_believes_is_still_finite() -> None:
     sure[0, 3] = 0
     data = Split(np.zeros((1, 28, 28), np.uint8), np.array([7], np.uint8))
     assert measure(committee([sure, sure]), data).loss == pytest.approx(2000)
+
+
+def test_an_image_is_seen_as_it_is_and_in_other_views_alike(network: MLP, digits: Split) -> None:
+    network.W2 *= 30  # so that views differ
+    as_it_is = np.exp(log_probabilities(network, digits).astype(float))
+    both = np.exp(log_probabilities(network, digits, 2).astype(float))
+    other = 2 * both - as_it_is
+    assert other.min() > -1e-6
+    np.testing.assert_allclose(other.sum(axis=1), 1, rtol=1e-5)
+    changed = np.abs(other - as_it_is).max(axis=1)
+    assert np.median(changed) > 0.01
+    assert np.mean(other.argmax(axis=1) == as_it_is.argmax(axis=1)) > 0.5
+
+
+def test_each_view_of_an_image_is_another_one(network: MLP, digits: Split) -> None:
+    network.W2 *= 30
+    summed = [views * np.exp(log_probabilities(network, digits, views)) for views in (1, 2, 3)]
+    second, third = np.diff(summed, axis=0)
+    assert np.median(np.abs(second - third).max(axis=1)) > 0.01
+
+
+def test_views_are_the_same_every_time(network: MLP, digits: Split) -> None:
+    first = log_probabilities(network, digits, 3)
+    assert np.array_equal(first, log_probabilities(network, digits, 3))
+
+
+def test_a_blank_image_has_but_one_view(network: MLP) -> None:
+    network.b1[:] = np.linspace(-1, 1, 8)
+    data = Split(np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.uint8))
+    seen = [log_probabilities(network, data, views) for views in (1, 4)]
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-6)

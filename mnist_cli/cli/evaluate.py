@@ -43,6 +43,13 @@ if TYPE_CHECKING:
     help="Which images: those for testing, those held out by --validation, or those learned from.",
 )
 @click.option(
+    "--views",
+    type=options.WholeNumber(1, 1000),
+    default=1,
+    show_default=True,
+    help="Views of each image to average over: the image itself, and slight distortions of it.",
+)
+@click.option(
     "--min-accuracy",
     type=options.FiniteFloat(0, 1),
     metavar="P",
@@ -55,6 +62,7 @@ def evaluate(
     dataset: str | None,
     data_dir: Path,
     split: str,
+    views: int,
     min_accuracy: float | None,
     json: bool,
     quiet: bool,
@@ -72,11 +80,14 @@ def evaluate(
     paths = models or (Path("model.npz"),)
     loaded = [load_model(path) for path in paths]
     dataset = dataset or one_dataset(loaded)
-    data = load_images(loaded, dataset, split, data_dir, output.progress(quiet))
+    progress = output.progress(quiet)
+    data = load_images(loaded, dataset, split, data_dir, progress)
     members = []
-    for model in loaded:
-        seen = preprocess(data, deskew=model.deskew, digit_width=model.digit_width)
-        members.append(evaluation.log_probabilities(model.network, seen))
+    with progress.bar("evaluating", len(loaded), "model") as bar:
+        for model in loaded:
+            seen = preprocess(data, deskew=model.deskew, digit_width=model.digit_width)
+            members.append(evaluation.log_probabilities(model.network, seen, views))
+            bar.update(1)
     each = []
     for path, member in zip(paths, members, strict=True):
         measured = evaluation.measure(member, data)
@@ -90,6 +101,7 @@ def evaluate(
                 "models": [{"path": path, "accuracy": accuracy} for path, accuracy in each],
                 "dataset": dataset,
                 "split": split,
+                "views": views,
                 "examples": result.examples,
                 "accuracy": result.accuracy,
                 "loss": result.loss,
@@ -99,7 +111,7 @@ def evaluate(
             }
         )
     else:
-        click.echo(report(result, each, dataset, split))
+        click.echo(report(result, each, dataset, split, views))
     if min_accuracy is not None and result.accuracy < min_accuracy:
         raise CheckFailedError(
             f"The accuracy of {', '.join(map(str, paths))} is {result.accuracy:.4f}, "
@@ -149,7 +161,11 @@ def load_images(
 
 
 def report(
-    result: Evaluation, models: Sequence[tuple[str, float]], dataset: str, split: str
+    result: Evaluation,
+    models: Sequence[tuple[str, float]],
+    dataset: str,
+    split: str,
+    views: int,
 ) -> str:
     """Return what a person reads of an evaluation of models with their own accuracies."""
     if len(models) == 1:
@@ -160,6 +176,7 @@ def report(
     summary = [
         *head,
         ("images", f"{result.examples:,} of {dataset}, {split}"),
+        *([("views", f"{views} of each")] if views > 1 else []),
         ("accuracy", f"{result.accuracy:.2%}"),
         ("loss", f"{result.loss:.4f}"),
         ("errors", f"{result.errors:,}"),
