@@ -17,6 +17,10 @@ import statistics
 from dataclasses import fields
 from pathlib import Path
 
+from mnist_cli.parallel import leave_cores_to_us
+
+leave_cores_to_us()
+
 from mnist_cli.cli.config import config_options, find_config, read_config
 from mnist_cli.cli.train import train as train_command
 from mnist_cli.data.datasets import default_data_dir, load_split

@@ -13,6 +13,7 @@ from mnist_cli.data.datasets import Split, to_inputs
 from mnist_cli.nn.layers import Array, log_softmax
 from mnist_cli.nn.mlp import CLASSES, MLP
 from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.progress import Bar
 
 CHUNK = 500
 """Images evaluated at a time on each core, which bounds the memory."""
@@ -105,7 +106,7 @@ def evaluate(network: MLP, data: Split) -> Evaluation:
     return measure(log_probabilities(network, data), data)
 
 
-def log_probabilities(network: MLP, data: Split, views: int = 1) -> Array:
+def log_probabilities(network: MLP, data: Split, views: int = 1, bar: Bar | None = None) -> Array:
     """Return the logarithm of what the network believes of each image, shape (N, 10).
 
     Parameters
@@ -115,7 +116,10 @@ def log_probabilities(network: MLP, data: Split, views: int = 1) -> Array:
     views : int
         How often each image is looked at: once as it is, and then distorted `SLIGHTLY`, each time
         in another way. What is believed of it is the mean over its views (as Krizhevsky, Sutskever
-        and Hinton 2012 did with crops). Always the same for the same data.
+        and Hinton 2012 did with crops). The same images in the same order have the same views,
+        whatever the network.
+    bar : Bar, optional
+        Is told how many images are done.
     """
     logarithms = np.empty((len(data), CLASSES), network.parameters.dtype)
     twin = MLP(network.hidden, network.parameters.dtype)
@@ -125,17 +129,23 @@ def log_probabilities(network: MLP, data: Split, views: int = 1) -> Array:
     def work(member: int, meet: Meet) -> None:
         reader = (network, twin)[member]
         distorter = Distorter(SLIGHTLY, generators[member])
-        # What overflows is told by the loss.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(member * CHUNK, len(data), 2 * CHUNK):
-                chunk = slice(start, start + CHUNK)
-                images = data.images[chunk]
-                inputs = to_inputs(images, logarithms.dtype)
-                believed = [log_softmax(reader.forward(inputs))]
-                for _ in range(views - 1):
+        for both in range(0, len(data), 2 * CHUNK):
+            start = both + member * CHUNK
+            chunk = slice(start, start + CHUNK)
+            images = data.images[chunk]
+            inputs = to_inputs(images, logarithms.dtype)
+            believed = []
+            for view in range(views):
+                meet()  # so that neither goes on for long if the other is interrupted
+                if view:
                     distorter.distort(images, out=inputs)
+                # What overflows is told by the loss.
+                with np.errstate(over="ignore", invalid="ignore"):
                     believed.append(log_softmax(reader.forward(inputs)))
+            with np.errstate(invalid="ignore"):
                 logarithms[chunk] = committee(believed)
+            if bar and member == 0:
+                bar.update(len(data.images[both : both + 2 * CHUNK]))
 
     side_by_side(work, 2)
     return logarithms

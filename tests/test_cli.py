@@ -21,6 +21,7 @@ from mnist_cli import __version__, training
 from mnist_cli.cli.main import main
 from mnist_cli.data import download
 from mnist_cli.data.datasets import load_split, to_inputs
+from mnist_cli.evaluation import committee, log_probabilities, measure
 from mnist_cli.model_file import load_model
 from mnist_cli.nn.layers import ReLU, Softmax
 
@@ -391,10 +392,18 @@ def test_a_committee_of_models_that_do_not_fit_is_refused(cli: Cli, small_dir: P
 def test_evaluate_looks_at_each_image_in_as_many_views_as_asked_for(
     cli: Cli, model: Path, small_dir: Path
 ) -> None:
-    arguments = ("evaluate", model, model, "--data-dir", small_dir)
-    once, often = (json.loads(cli(*arguments, *v, "--json").stdout) for v in ((), ("--views", 4)))
-    assert (once["views"], often["views"]) == (1, 4)
-    assert once["loss"] != often["loss"]
+    other = ("train", "--data-dir", small_dir, "--hidden", 9, "--epochs", 2, "--out", "b.npz")
+    assert cli(*other).exit_code == 0
+    arguments = ("evaluate", model, "b.npz", "--data-dir", small_dir)
+    document = json.loads(cli(*arguments, "--views", 4, "--json").stdout)
+    assert document["views"] == 4
+    test = load_split("mnist", "test", small_dir)
+    members = [
+        log_probabilities(load_model(path).network, test, 4) for path in (model, Path("b.npz"))
+    ]
+    for member, told in zip(members, document["models"], strict=True):
+        assert told["accuracy"] == measure(member, test).accuracy
+    assert document["loss"] == measure(committee(members), test).loss
     assert re.search(r"\nviews +4 of each\n", cli(*arguments, "--views", 4).stdout)
     assert "views" not in cli(*arguments).stdout
     assert cli(*arguments, "--views", 0).exit_code == 2

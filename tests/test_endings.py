@@ -190,6 +190,16 @@ def test_weights_that_are_far_too_large_are_no_model(cli: Cli, small_dir: Path) 
         assert result.stdout == ""
 
 
+def test_evaluate_ends_soon_when_it_is_told_to(tmp_path: Path) -> None:
+    """And does not look at the other half of 60,000 images a hundred times first."""
+    recipe = {"validation": 0, "deskew": False, "digit_width": 0}
+    model = tmp_path / "m.npz"
+    save_model(model, MLP(2000), {"dataset": "synthetic", "recipe": recipe})
+    command = ["evaluate", str(model), "--split", "train", "--views", "100"]
+    stdout, _, status = stopped(command, ready=model, pause=4)
+    assert (stdout, status) == ("", 143)
+
+
 def test_no_text_commands_the_terminal(cli: Cli) -> None:
     assert printable("a\x1b]0;x\x07b\nc\td é") == "a?]0;x?b\nc\td é"
     result = cli("evaluate", "\x1b[31m")

@@ -94,6 +94,36 @@ def test_each_view_of_an_image_is_another_one(network: MLP, digits: Split) -> No
     assert np.median(np.abs(second - third).max(axis=1)) > 0.01
 
 
+def test_copies_of_an_image_are_each_seen_in_views_of_their_own(network: MLP) -> None:
+    network.W2 *= 30
+    image = draw(np.array([3]), np.random.default_rng(0))
+    data = Split(np.repeat(image, 2 * CHUNK, axis=0), np.full(2 * CHUNK, 3, np.uint8))
+    seen = np.exp(log_probabilities(network, data, 2))
+    assert len(np.unique(seen, axis=0)) == 2 * CHUNK
+
+
+def test_views_in_float64_are_those_in_float32(network: MLP, digits: Split) -> None:
+    precise = MLP(8, np.float64)
+    precise.parameters[:] = network.parameters
+    seen = log_probabilities(precise, digits, 3)
+    assert seen.dtype == np.float64
+    np.testing.assert_allclose(seen, log_probabilities(network, digits, 3), rtol=1e-3, atol=1e-4)
+
+
+def test_the_bar_is_told_of_every_image(network: MLP, rng: np.random.Generator) -> None:
+    told = []
+
+    class Bar:
+        def update(self, n: int, /) -> None:
+            told.append(n)
+
+    size = 5 * CHUNK + 3
+    data = Split(rng.integers(256, size=(size, 28, 28), dtype=np.uint8), np.zeros(size, np.uint8))
+    log_probabilities(network, data, bar=Bar())
+    assert sum(told) == size
+    assert len(told) > 1
+
+
 def test_views_are_the_same_every_time(network: MLP, digits: Split) -> None:
     first = log_probabilities(network, digits, 3)
     assert np.array_equal(first, log_probabilities(network, digits, 3))

@@ -12,6 +12,7 @@ import click
 
 from mnist_cli.cli import options, output
 from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
+from mnist_cli.progress import SILENT
 from mnist_cli.recipe import DATASETS
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--views",
-    type=options.WholeNumber(1, 1000),
+    type=options.WholeNumber(1, 100),
     default=1,
     show_default=True,
-    help="Views of each image to average over: the image itself, and slight distortions of it.",
+    help="Views of each image to average over: itself, and slight distortions of it; 16 are many.",
 )
 @click.option(
     "--min-accuracy",
@@ -83,11 +84,11 @@ def evaluate(
     progress = output.progress(quiet)
     data = load_images(loaded, dataset, split, data_dir, progress)
     members = []
-    with progress.bar("evaluating", len(loaded), "model") as bar:
+    watched = progress if len(loaded) * views > 1 else SILENT
+    with watched.bar("evaluating", len(loaded) * len(data), "image") as bar:
         for model in loaded:
             seen = preprocess(data, deskew=model.deskew, digit_width=model.digit_width)
-            members.append(evaluation.log_probabilities(model.network, seen, views))
-            bar.update(1)
+            members.append(evaluation.log_probabilities(model.network, seen, views, bar))
     each = []
     for path, member in zip(paths, members, strict=True):
         measured = evaluation.measure(member, data)
