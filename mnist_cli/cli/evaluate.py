@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     type=options.WholeNumber(1, 100),
     default=1,
     show_default=True,
-    help="Views of each image to average over: itself, and slight distortions of it; 16 do.",
+    help="Views of each image to average over: itself, and slight distortions; 16 are enough.",
 )
 @click.option(
     "--min-accuracy",
