@@ -21,7 +21,7 @@ from mnist_cli.cli.main import main
 from mnist_cli.data.datasets import STEMS
 from mnist_cli.data.idx import write_idx
 from mnist_cli.data.synthetic import draw
-from mnist_cli.gradcheck.derivative import Derivative
+from mnist_cli.gradcheck.reference import Derivative
 
 Cli = Callable[..., Result]
 

@@ -75,6 +75,8 @@ def test_every_option_has_its_environment_variable(
         "from": str(tmp_path),
         "mirror": "http://h/",
         "shape": "3,4",
+        "arg": "reg=0.1",
+        "skip": "large-inputs",
     }
     for command, option in every_option():
         long_name = max(option.opts, key=len).removeprefix("--")
@@ -419,7 +421,7 @@ def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> 
 def test_gradcheck_passes(cli: Cli) -> None:
     result = cli("gradcheck", "--hidden", 16)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1].startswith("All 26 checks passed")
+    assert result.stdout.splitlines()[-1].startswith("All 32 checks passed")
     assert result.stderr == ""
 
 
@@ -428,7 +430,7 @@ def test_gradcheck_as_json(cli: Cli) -> None:
     assert document["passed"] is True
     assert document["tolerance"] == 1e-10
     keys = ["name", "formula", "method", "elements", "max_relative_error", "passed", "diagnosis"]
-    keys += ["worst", "explanation"]
+    keys += ["worst", "argument", "kind", "target", "explanation"]
     assert all(list(row) == keys for row in document["checks"] + document["wrong_answers"])
     assert all(row["passed"] for row in document["checks"])
     assert not any(row["passed"] for row in document["wrong_answers"])

@@ -61,6 +61,30 @@ def test_imports_point_one_way(path: Path) -> None:
             assert layer(module) <= layer(own), f"{own} imports {module}"
 
 
+GRADCHECK = {
+    **dict.fromkeys(("reference", "result", "user_code", "wrong_answers"), 0),
+    **dict.fromkeys(("comparison", "operation", "request"), 1),
+    "evidence": 2,
+    **dict.fromkeys(("adapters", "mistakes"), 3),
+    "diagnosis": 4,
+    "checks": 5,
+    "network": 5,
+    "checking": 6,
+    "own_formulas": 7,
+}
+"""What the checker is made of, from the ground up; of one rank, neither imports the other."""
+
+
+def test_the_checker_is_built_from_the_ground_up() -> None:
+    for path in (PACKAGE / "gradcheck").rglob("*.py"):
+        own = path.relative_to(PACKAGE / "gradcheck").parts[0].removesuffix(".py")
+        for module in imports(path):
+            _, _, inside = module.partition("mnist_cli.gradcheck.")
+            other = inside.split(".")[0]
+            if own in GRADCHECK and other in GRADCHECK and own != other:
+                assert GRADCHECK[other] < GRADCHECK[own], f"{own} imports {other}"
+
+
 def test_the_mathematics_imports_numpy_alone() -> None:
     for path in (PACKAGE / "nn").glob("*.py"):
         for module in imports(path):

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
 
 from mnist_cli.cli import options, output
-from mnist_cli.errors import CheckFailedError
+from mnist_cli.cli.gradcheck_options import (
+    SKIP_HELP,
+    parse_arguments,
+    parse_rows,
+    parse_shapes,
+    unknown_rows,
+)
+from mnist_cli.errors import CheckFailedError, MnistCliError
 from mnist_cli.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mnist_cli.gradcheck import Check
+    from mnist_cli.gradcheck.outcome import Outcome
+    from mnist_cli.gradcheck.result import Check
 
+TIME_LIMIT = 60.0
+"""Seconds that the check of a file may take; a file that trains when it is imported takes more."""
 
-def parse_shape(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[int, ...] | None:
-    """Return the numbers of ``5,10``."""
-    if value is None:
-        return None
-    try:
-        shape = tuple(int(number) for number in value.split(","))
-    except ValueError:
-        shape = ()
-    if not shape or min(shape) < 1:
-        raise click.BadParameter(
-            f"{value!r} is no shape; give whole numbers from 1, as 5,10", context, parameter
-        )
-    return shape
+TOLERANCE = 1e-10
+"""As `mnist_cli.gradcheck.result` has it, which the other commands need not load."""
 
 
 @click.command()
-@click.argument("target", metavar="[FILE.py:NAME]", required=False)
+@click.argument("target", metavar="[FILE[:NAME]]", required=False)
 @click.option(
     "--hidden",
     metavar="N",
@@ -49,23 +46,56 @@ def parse_shape(
     type=options.POSITIVE,
     default=8,
     show_default=True,
-    help="Examples a batch.",
+    help="Examples a batch of the network.",
 )
 @click.option(
     "--shape",
-    callback=parse_shape,
-    metavar="N,C",
-    show_default="5,10, or 5 and the rows of W",
-    help="Shape of the input of FILE.py:NAME.",
+    "shapes",
+    envvar="MNIST_CLI_GRADCHECK_SHAPE",
+    multiple=True,
+    callback=parse_shapes,
+    metavar="[NAME=]N,C",
+    show_default="found by trying",
+    help="Shape of the input, or of the array NAME: 5,4 or w=4,3 or params.W1=3,4. Repeatable.",
 )
+@click.option(
+    "--arg",
+    "arguments",
+    envvar="MNIST_CLI_GRADCHECK_ARG",
+    multiple=True,
+    callback=parse_arguments,
+    metavar="NAME=VALUE",
+    help="Value of an argument: a literal (reg=0.1), or else a text (mode=train). Repeatable.",
+)
+@click.option("--classes", metavar="N", type=options.POSITIVE, help="Classes of the labels.")
+@click.option("--columns", is_flag=True, help="Examples are columns, not rows.")
 @click.option(
     "--labels",
     type=click.Choice(["onehot", "index"]),
     show_default="what the loss takes",
-    help="Form of the labels of a loss.",
+    help="Form of the labels.",
 )
-@click.option("--forward-method", metavar="NAME", help="What forward is called in FILE.py.")
-@click.option("--backward-method", metavar="NAME", help="What backward is called in FILE.py.")
+@click.option("--forward-method", metavar="NAME", help="What forward is called.")
+@click.option("--backward-method", metavar="NAME", help="What backward is called.")
+@click.option(
+    "--constant",
+    "constants",
+    envvar="MNIST_CLI_GRADCHECK_CONSTANT",
+    multiple=True,
+    metavar="NAME",
+    help="An array that has no gradient on purpose, though it moves the output. Repeatable.",
+)
+@click.option(
+    "--skip", multiple=True, callback=parse_rows, metavar="ROW", help=f"{SKIP_HELP} Repeatable."
+)
+@click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    type=options.FiniteFloat(min=0, min_open=True),
+    default=TIME_LIMIT,
+    show_default=True,
+    help="End the check of FILE after this time.",
+)
 @click.option(
     "--seed",
     metavar="N",
@@ -78,78 +108,135 @@ def parse_shape(
     "--tolerance",
     metavar="X",
     type=options.FiniteFloat(min=0, min_open=True),
-    default=1e-10,
+    default=TOLERANCE,
     show_default=True,
     help="The largest relative error that passes.",
 )
+@click.option("-v", "--verbose", is_flag=True, help="Show the method and the count of each row.")
+@click.option("--explain", metavar="NAME", help="Explain a diagnosis, as sign-flipped, and exit.")
 @options.json
 @options.quiet
 def gradcheck(
     target: str | None,
     hidden: int,
     batch_size: int,
-    shape: tuple[int, ...] | None,
+    shapes: dict[str, tuple[int, ...]],
+    arguments: dict[str, Any],
+    classes: int | None,
+    columns: bool,
     labels: Literal["onehot", "index"] | None,
     forward_method: str | None,
     backward_method: str | None,
+    constants: tuple[str, ...],
+    skip: frozenset[str],
+    time_limit: float,
     seed: int,
     tolerance: float,
+    verbose: bool,
+    explain: str | None,
     json: bool,
     quiet: bool,
 ) -> None:
     """Check gradients against exact derivatives: the network's, or those of your own code.
 
-    Without an argument, every formula of the network is checked, in float64, and every well-known
-    wrong answer must be refused. The right answer comes from the complex step, which is exact to
-    rounding.
+    Without an argument, every formula of the network is checked, and every well-known wrong answer
+    must be refused.
 
-    With FILE.py:NAME, that file is run, and NAME is checked: a class, a function that returns an
-    object, or an object. A layer has forward(x) and backward(dout); a loss forward(x, t) and
-    backward() or backward(dout); an activation a call (x) and gradient(x) or derivative(x).
-    Parameters are params and grads, or an array like W and its gradient dW. --hidden and
-    --batch-size are of the network, and --shape, --labels and the methods of FILE.py:NAME.
-    """
-    refuse_without_use(FOR_NETWORK if target else FOR_FILES, target)
-    wrong_answers: list[Check] = []
+    FILE is a Python file, a notebook, or a package. It is run, and all that it defines and can be
+    checked is: layers, losses, activations, networks, functions beside their derivatives.
+
+    \b
+    mnist-cli gradcheck layers.py:Softmax            one class, object or function
+    mnist-cli gradcheck 'layers.py:Linear(4, 3)'     made with these arguments
+    mnist-cli gradcheck layers.py:relu,relu_prime    a function and its derivative
+    """  # noqa: D301 (click has it so)
+    if explain is not None:
+        print_explanation(explain, as_json=json)
+        return
+    refuse_without_use(FOR_FILES if target is None else FOR_NETWORK, target)
     if target is None:
-        from mnist_cli.gradcheck.mathematics import check_mathematics
-
-        found = check_mathematics(hidden, batch_size, seed, tolerance)
-        checks, wrong_answers = found.checks, found.wrong_answers
+        outcome, wrong_answers = check_network(hidden, batch_size, seed, tolerance)
     else:
-        from mnist_cli.gradcheck.user_file import check_user_code
+        wrong_answers = []
+        outcome = check_code(
+            target,
+            time_limit,
+            shapes=shapes,
+            arguments=arguments,
+            classes=classes,
+            columns=columns,
+            labels=labels,
+            forward=forward_method,
+            backward=backward_method,
+            constants=frozenset(constants),
+            skip=skip,
+            seed=seed,
+            tolerance=tolerance,
+        )
+    tell(outcome, wrong_answers, tolerance, verbose=verbose, as_json=json)
 
-        # What that code prints is no part of the report.
-        with output.stdout_for_us():
-            checks = check_user_code(
-                target,
-                shape=shape,
-                labels=labels,
-                seed=seed,
-                tolerance=tolerance,
-                forward=forward_method,
-                backward=backward_method,
-            )
-    failure = what_failed(checks, wrong_answers)
-    if json:
-        document = {
-            "passed": failure is None,
-            "tolerance": tolerance,
-            "checks": [check.as_dict() for check in checks],
-        }
-        if target is None:
-            document["wrong_answers"] = [check.as_dict() for check in wrong_answers]
-        output.print_json(document)
+
+def check_network(
+    hidden: int, batch_size: int, seed: int, tolerance: float
+) -> tuple[Outcome, list[Check]]:
+    """Check the formulas of the network; return their rows, and those of the wrong answers."""
+    from mnist_cli.gradcheck.outcome import Outcome
+    from mnist_cli.gradcheck.own_formulas import check_own_formulas
+    from mnist_cli.gradcheck.result import Group
+
+    found = check_own_formulas(hidden, batch_size, seed, tolerance)
+    return Outcome([Group("", found.checks)]), found.wrong_answers
+
+
+def check_code(target: str, time_limit: float, **request: Any) -> Outcome:
+    """Check what a target names, in a process of its own; see `Request` for the rest."""
+    from mnist_cli.gradcheck.isolation import check_apart
+    from mnist_cli.gradcheck.request import Request
+
+    outcome = check_apart(target, Request(**request), time_limit)
+    unknown = unknown_rows(request["skip"], {check.name for check in outcome.checks})
+    if unknown:
+        raise MnistCliError(unknown)
+    return outcome
+
+
+def tell(
+    outcome: Outcome,
+    wrong_answers: Sequence[Check],
+    tolerance: float,
+    *,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Print the report, and raise what the exit status is to be."""
+    import shutil
+
+    from mnist_cli.gradcheck import report, summary
+
+    failure = summary.what_failed(outcome) or summary.what_was_accepted(wrong_answers)
+    broken = summary.what_broke(outcome)
+    if as_json:
+        is_passed = failure is None and broken is None
+        output.print_json(document(outcome, wrong_answers, tolerance, is_passed))
     else:
-        click.echo(report(checks, wrong_answers))
+        width = shutil.get_terminal_size().columns
+        lines = report.report(outcome, width, verbose, coloured)
+        if wrong_answers:
+            lines += ["", *report.refusals(wrong_answers, width, coloured)]
+        click.echo("\n".join(lines))
     if failure:
         raise CheckFailedError(failure)
-    if not json:
-        click.echo(f"\n{what_passed(checks, wrong_answers, tolerance)}")
+    if broken:
+        raise MnistCliError(broken)
+    if not as_json:
+        click.echo(f"\n{summary.what_passed(outcome, tolerance, len(wrong_answers))}")
 
 
 FOR_NETWORK = ("hidden", "batch_size")
-FOR_FILES = ("shape", "labels", "forward_method", "backward_method")
+FOR_FILES = (
+    *("shapes", "arguments", "classes", "columns", "labels", "forward_method"),
+    *("backward_method", "constants", "skip", "time_limit"),
+)
 
 
 def refuse_without_use(names: Sequence[str], target: str | None) -> None:
@@ -160,77 +247,50 @@ def refuse_without_use(names: Sequence[str], target: str | None) -> None:
             continue
         source = context.get_parameter_source(parameter.name)
         if source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT):
-            of = "of the network, not of FILE.py:NAME" if target else "of FILE.py:NAME"
+            of = "of FILE:NAME" if target is None else "of the network, not of FILE"
             raise click.UsageError(f"{parameter.opts[0]} is an option for the check {of}", context)
 
 
-def what_passed(checks: Sequence[Check], wrong_answers: Sequence[Check], tolerance: float) -> str:
-    """Return in one sentence what passed, and to what precision."""
-    made = [check for check in checks if check.elements]
-    # Differences may be no match for the tolerance; their rows say what they can tell.
-    within = max(tolerance, *(check.max_relative_error for check in made))
-    left_out = len(checks) - len(made)
-    skipped = f", {left_out} skipped" if left_out else ""
-    refused = f", and {len(wrong_answers)} wrong answers refused" if wrong_answers else ""
-    return f"All {len(made)} checks passed within {within:.0e}{skipped}{refused}."
+def print_explanation(name: str, as_json: bool) -> None:
+    """Print what a diagnosis means."""
+    from mnist_cli.gradcheck.explanation import explain
+
+    if as_json:
+        output.print_json({"explanation": explain(name)})
+    else:
+        click.echo(explain(name))
 
 
-def what_failed(checks: Sequence[Check], wrong_answers: Sequence[Check]) -> str | None:
-    """Return in one sentence what failed, or None."""
-    failed = [check.name for check in checks if not check.passed]
-    accepted = [check.name for check in wrong_answers if check.passed]
-    if failed:
-        return f"{len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}."
-    if accepted:
-        return f"The tolerance is too wide to refuse: {'; '.join(accepted)}."
-    return None
-
-
-def report(checks: Sequence[Check], wrong_answers: Sequence[Check]) -> str:
-    """Return what a person reads of the checks."""
-    header = ("check", "formula", "method", "elements", "relative error", "verdict")
-    rows = [header, *(row(check, "pass", "FAIL") for check in checks)]
+def document(
+    outcome: Outcome, wrong_answers: Sequence[Check], tolerance: float, is_passed: bool
+) -> dict[str, Any]:
+    """Return the report as JSON has it."""
+    is_one = len(outcome.groups) == 1
+    remarks = [
+        remark if is_one else f"{group.target}: {remark}"
+        for group in outcome.groups
+        for remark in group.remarks
+    ]
+    whole: dict[str, Any] = {
+        "passed": is_passed,
+        "tolerance": tolerance,
+        "checks": [check.as_dict() for check in outcome.checks],
+        "remarks": [*remarks, *outcome.remarks],
+        "left_out": [{"target": item.target, "reason": item.reason} for item in outcome.left_out],
+    }
     if wrong_answers:
-        rows += [("",) * 6, ("wrong answers, to be refused", *[""] * 5)]
-        rows += [row(check, "ACCEPTED", "refused") for check in wrong_answers]
-    lines = output.table(rows, "<<<>><").split("\n")
-    text = []
-    for line, check in zip(lines, [None, *checks], strict=False):
-        text.append(line if check is None else colour(line, check.passed))
-        if check is not None and not check.passed:
-            text += details(check)
-    return "\n".join(text + lines[1 + len(checks) :])
+        whole["wrong_answers"] = [check.as_dict() for check in wrong_answers]
+    return whole
 
 
-def row(check: Check, passed: str, failed: str) -> tuple[str, ...]:
-    """Return the cells of a check; a wrong answer that is refused has its diagnosis there."""
-    error = f"{check.max_relative_error:.0e}"
-    verdict = (passed if check.elements else "skipped") if check.passed else failed
-    if failed == "refused" and check.diagnosis:
-        verdict = f"{verdict}: {check.diagnosis.name}"
-    return check.name, check.formula, check.method, f"{check.elements:,}", error, verdict
+COLOURS: dict[str, dict[str, Any]] = {
+    "pass": {"fg": "green"},
+    "fail": {"fg": "red", "bold": True},
+    "skip": {"fg": "yellow"},
+    "head": {"bold": True},
+}
 
 
-def colour(line: str, passed: bool) -> str:
-    """Return the line with its verdict in green or red, which click leaves out of a pipe."""
-    head, _, verdict = line.rpartition("  ")
-    return f"{head}  {click.style(verdict, fg='green' if passed else 'red', bold=not passed)}"
-
-
-def details(check: Check) -> list[str]:
-    """Return the worst entries of a failed check, and its diagnosis, as lines."""
-    lines = []
-    if check.worst:
-        cells = [("at", "the code says", "right is", "ratio")] + [
-            (
-                f"[{', '.join(map(str, entry.index))}]",
-                f"{entry.computed:.10g}",
-                f"{entry.exact:.10g}",
-                f"{entry.ratio:.6g}",
-            )
-            for entry in check.worst
-        ]
-        lines += output.table(cells, "<>>>").split("\n")
-    if check.diagnosis:
-        lines += [f"{check.diagnosis.name}: {check.diagnosis.explanation}"]
-    return ["", *(f"    {line}" for line in lines), ""]
+def coloured(text: str, role: str) -> str:
+    """Return a text in the colour of its role, which click leaves out of a pipe."""
+    return click.style(text, **COLOURS[role]) if role and text.strip() else text

@@ -1,17 +1,54 @@
-"""The gradient checker: whether ``backward`` is the derivative of ``forward``."""
+"""The gradient checker: whether ``backward`` is the derivative of ``forward``.
 
-from mnist_cli.gradcheck.activation import check_activation
-from mnist_cli.gradcheck.calling import UserCodeError
-from mnist_cli.gradcheck.check import Check, Diagnosis, Entry
-from mnist_cli.gradcheck.layer import check_layer
-from mnist_cli.gradcheck.loss import check_loss
+Its names are loaded when they are first used, so that a report can be shown without NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_cli.gradcheck.checking import (
+        assert_gradients,
+        check,
+        check_functions,
+        check_layer,
+        check_loss,
+        check_network,
+    )
+    from mnist_cli.gradcheck.explanation import explain
+    from mnist_cli.gradcheck.result import Check, Checks, Diagnosis, Entry
+    from mnist_cli.gradcheck.user_code import UserCodeError
 
 __all__ = [
     "Check",
+    "Checks",
     "Diagnosis",
     "Entry",
     "UserCodeError",
-    "check_activation",
+    "assert_gradients",
+    "check",
+    "check_functions",
     "check_layer",
     "check_loss",
+    "check_network",
+    "explain",
 ]
+
+_HOMES = {
+    **dict.fromkeys(("Check", "Checks", "Diagnosis", "Entry"), "result"),
+    "UserCodeError": "user_code",
+    "explain": "explanation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES.get(name, "checking")
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.gradcheck.check import Check
-from mnist_cli.gradcheck.diagnosis import diagnose
-from mnist_cli.gradcheck.gradient import check_gradient
+from mnist_cli.gradcheck.comparison import Comparison, compare_gradient
+from mnist_cli.gradcheck.diagnosis import diagnose_comparison
+from mnist_cli.gradcheck.result import Check
 from mnist_cli.nn.layers import Linear, ReLU
 from mnist_cli.nn.losses import SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import CLASSES, INPUTS, MLP
+
+
+def row(name: str, formula: str, comparison: Comparison, batch_size: int) -> Check:
+    """Return the row of a comparison, with its diagnosis where it fails."""
+    diagnosis = None if comparison.passed else diagnose_comparison(comparison, batch_size)
+    return Check(
+        name,
+        formula,
+        comparison.method,
+        comparison.elements,
+        comparison.error,
+        comparison.passed,
+        diagnosis,
+        comparison.worst,
+    )
 
 
 def check_network(
@@ -37,12 +51,9 @@ def check_network(
     loss = SoftmaxCrossEntropy()
     loss.forward(network.forward(x), labels)
     network.backward(loss.backward())
-    check = partial(
-        check_gradient,
-        tolerance=tolerance,
-        rng=rng,
-        diagnose=partial(diagnose, batch_size=batch_size),
-    )
+
+    def check(name: str, formula: str, computed: Any, f: Any, at: NDArray[Any]) -> Check:
+        return row(name, formula, compare_gradient(computed, f, at, tolerance, rng), batch_size)
 
     def from_z2(z2: NDArray[Any]) -> Any:
         return SoftmaxCrossEntropy().forward(z2, labels)

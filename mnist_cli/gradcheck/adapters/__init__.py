@@ -1,0 +1,1 @@
+"""What people write, made into operations: a file for each convention; `recognise` tries them."""

@@ -1,0 +1,403 @@
+"""From a reading to an operation: the shapes and labels that the code takes, and what it holds.
+
+What can be found out is found out by trying: an input of each shape that the code's arrays suggest,
+labels in each form, until forward gives finite numbers and backward runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from mnist_cli.gradcheck.adapters import shapes
+from mnist_cli.gradcheck.adapters.code import CodeOperation
+from mnist_cli.gradcheck.adapters.drawing import Draw, Kind
+from mnist_cli.gradcheck.adapters.reading import Reading
+from mnist_cli.gradcheck.adapters.session import CodeSession
+from mnist_cli.gradcheck.adapters.state import State, is_float_array, walk
+from mnist_cli.gradcheck.evidence import elsewhere
+from mnist_cli.gradcheck.operation import Array, Arrays
+from mnist_cli.gradcheck.request import Request
+from mnist_cli.gradcheck.user_code import UserCodeError
+
+MANY = 6
+"""At how many shapes code with several arguments is tried."""
+
+Trial = tuple[dict[str, Draw], Draw | None]
+
+
+def fittings(
+    reading: Reading, request: Request, seed: int, given: Arrays | None = None
+) -> Iterator[CodeOperation]:
+    """Yield the operations that a reading makes, at the first numbers that the code takes.
+
+    Where several arrays are arguments, their shapes are not told by trying alone: a row can be
+    added to a batch, and so can a batch; there, several operations are yielded.
+
+    Parameters
+    ----------
+    reading : Reading
+        Without draws: what is drawn is found here.
+    request : Request
+    seed : int
+    given : dict of array, optional
+        Arguments that are not drawn: the input under its name, the labels as ``labels``.
+
+    Raises
+    ------
+    UserCodeError
+        If the code takes none of the numbers, in the words of what it raised at the likeliest.
+    """
+    most = MANY if len(names_of(reading)) > 1 else 1
+    refused: UserCodeError | None = None
+    was_infinite, count = False, 0
+    accepted: set[tuple[tuple[int, ...], ...]] = set()
+    for draws, labels in _trials(reading, request, seed, given or {}):
+        sizes = tuple(draw.shape for draw in draws.values())
+        if sizes in accepted and {draw.kind for draw in draws.values()} & {"positive", "unit"}:
+            continue
+        operation = _drawn(reading, draws, labels, seed)
+        session = operation.open({n: a.copy() for n, a in operation.at.items()})
+        try:
+            out = session.forward()
+            if not np.all(np.isfinite(out)):
+                was_infinite = True
+                continue
+            out = out.copy()
+            session.backward(operation.upstreams(out, np.random.default_rng(seed))[0].dout.copy())
+            whole = _with_parameters(operation, seed)
+        except UserCodeError as error:
+            refused = refused or error
+            continue
+        yield whole
+        count += sizes not in accepted
+        accepted.add(sizes)
+        if count == most:
+            return
+    if count:
+        return
+    if refused is not None:
+        raise refused
+    if was_infinite:
+        where = (
+            "logits, nor at random probabilities"
+            if has_labels(reading)
+            else "inputs, nor at positive ones"
+        )
+        raise UserCodeError(
+            f"forward is not finite at random {where}: check it from Python, by "
+            "check(layer, x=...)."
+        )
+    raise UserCodeError("No shape was found that forward takes: give one with --shape.")
+
+
+def _drawn(
+    reading: Reading, draws: dict[str, Draw], labels: Draw | None, seed: int
+) -> CodeOperation:
+    rng = np.random.default_rng(seed)
+    arrays = {name: draw.sample(rng) for name, draw in draws.items()}
+    made = None if labels is None else labels.sample(rng)
+    held = [
+        name for name in draws if name in reading.state.places and name not in names_of(reading)
+    ]
+    return CodeOperation(replace(reading, draws=draws, labels=labels), arrays, made, held)
+
+
+def names_of(reading: Reading) -> list[str]:
+    """Return the arguments of forward that are arrays, entries of lists and dictionaries too."""
+    names: list[str] = []
+    for slot in reading.takes:
+        if slot.role == "data":
+            names.append(slot.name)
+        elif slot.role == "packed":
+            names += [name for _, name in slot.parts if name is not None]
+    return names
+
+
+def has_labels(reading: Reading) -> bool:
+    """Return whether forward takes labels."""
+    return any(
+        slot.role == "labels"
+        or (slot.role == "packed" and any(name is None for _, name in slot.parts))
+        for slot in reading.takes
+    )
+
+
+def _trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Iterator[Trial]:
+    """Yield what may be drawn for the arguments and the labels, the likeliest first."""
+    names = names_of(reading)
+    if reading.draws:
+        candidates: Iterator[shapes.Draws] = iter([dict(reading.draws)])
+    elif names:
+        candidates = shapes.inputs(names, reading.state, request, dict(reading.known))
+        if "" in given:
+            x = shapes.given(given[""], request)
+            candidates = ({**draws, names[0]: x} for draws in candidates)
+    else:
+        candidates = iter([{}])
+    for draws in candidates:
+        if has_labels(reading) and any(
+            len(draw.shape) > 2
+            and not draw.is_parameter
+            and draw.kind != "given"
+            and not request.shapes
+            for draw in draws.values()
+        ):
+            continue  # a loss of images is guessed by nobody
+        if not has_labels(reading):
+            for kinds in _kinds_of_inputs(draws):
+                yield kinds, None
+            continue
+        x = draws[names[0]] if names else Draw((1,), axis=None)
+        x = next((d for d in draws.values() if d.axis is not None), x)
+        forms = shapes.labels(x, draws, reading.state, request)
+        if "labels" in given:
+            forms = iter([shapes.given(given["labels"], request)])
+        for form in _usable(reading, draws, list(forms), seed):
+            main = next((n for n, d in draws.items() if d is x), None)
+            if main is None or draws[main].kind == "given":
+                yield draws, form
+                continue
+            for kind in _kinds_of_loss(reading, draws, main, form, seed):
+                yield shapes.in_kind(draws, main, kind), form
+
+
+def _kinds_of_inputs(draws: shapes.Draws) -> Iterator[shapes.Draws]:
+    yield draws
+    free = [n for n, d in draws.items() if d.kind == "normal"]
+    *first, last = draws
+    if first and last in free and last[-1:].isdigit() and len(draws[last].shape) == 2:
+        # The last of a list may be labels, whose rows sum to one.
+        yield {**draws, last: draws[last].of("soft")}
+        yield {**{n: draws[n].of("probabilities") for n in first}, last: draws[last].of("soft")}
+    kinds: tuple[Kind, ...] = ("positive", "unit")
+    for kind in kinds:
+        if free:
+            yield {n: d.of(kind) if n in free else d for n, d in draws.items()}
+
+
+def _usable(reading: Reading, draws: shapes.Draws, forms: list[Draw], seed: int) -> Iterator[Draw]:
+    """Yield the forms of labels that forward takes; all of them if it takes none."""
+    taken = []
+    for form in forms:
+        operation = _drawn(reading, draws, form, seed)
+        try:
+            operation.open({n: a.copy() for n, a in operation.at.items()}).forward()
+        except UserCodeError:
+            continue
+        taken.append(form)
+        yield form
+    if not taken:
+        yield from forms[:1]
+
+
+def _kinds_of_loss(
+    reading: Reading, draws: shapes.Draws, name: str, form: Draw, seed: int
+) -> tuple[Kind, ...]:
+    """Return in which kinds the input of a loss is to be drawn, the likeliest first.
+
+    Logits; but probabilities first, if the loss cuts off what is none, or if at probabilities it
+    is their cross-entropy, of classes or of bits.
+    """
+    shape = draws[name].shape
+    across = 0 if draws[name].axis == -1 else -1
+    likely: Kind = (
+        "unit" if (shape and shape[across] == 1) or form.kind == "bits" else "probabilities"
+    )
+    logits = _drawn(reading, draws, form, seed)
+    certain = _drawn(reading, shapes.in_kind(draws, name, likely), form, seed)
+
+    def value(operation: CodeOperation, x: Array) -> Array | None:
+        at = {n: a.copy() for n, a in operation.at.items()} | {name: x.copy()}
+        try:
+            return operation.open(at).forward()
+        except UserCodeError:
+            return None
+
+    x, p, t = logits.at[name], certain.at[name], certain.labels
+    at_x, at_cut, at_p = value(logits, x), value(logits, np.clip(x, 0, 1)), value(certain, p)
+    if at_x is not None and at_cut is not None:
+        is_cut_off = bool(np.all(np.isfinite(at_x))) and np.array_equal(at_x, at_cut)
+        if is_cut_off:
+            return likely, "normal"
+    if at_p is not None and t is not None:
+        rows, across_rows = p, t
+        if t.dtype.kind == "i" and t.ndim == p.ndim - 1 and p.shape[-1] > t.max(initial=0):
+            across_rows = np.eye(p.shape[-1])[t]
+        if across_rows.shape == rows.shape:
+            with np.errstate(all="ignore"):
+                classes = -(across_rows * np.log(rows)).sum()
+                bits = classes - ((1 - across_rows) * np.log(1 - rows)).sum()
+            total = float(np.sum(at_p))
+            sizes = (1, len(p), p.size)
+            if any(np.isclose(total, s / n) for s in (classes, bits) for n in sizes):
+                return likely, "normal"
+    return "normal", likely, "positive"
+
+
+def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
+    """Return the operation with all arrays that the object holds and that move the output."""
+    reading = trial.reading
+    state = reading.state
+    if state.thing is not None:
+        made = _made_at_first_forward(trial, seed)
+        if made is not None:
+            state = made
+            reading = replace(reading, state=state)
+    arguments = {name: trial.at[name] for name in reading.draws}
+    held_data = [name for name in reading.draws if name in trial.parameters]
+    candidates = [
+        name
+        for name in (*state.arrays, *state.numbers)
+        if name not in arguments or name in held_data
+    ]
+    if not candidates:
+        return _finished(CodeOperation(reading, arguments, trial.labels, ()), reading, arguments)
+    whole = CodeOperation(reading, arguments, trial.labels, candidates)
+    _, before, after, _ = _passed(whole)
+    written = {
+        name
+        for name in state.arrays
+        if name in before and name in after[0] and not _same(before[name], after[0][name])
+    }
+    computed = after[2]
+    names = [
+        name
+        for name in candidates
+        if name in computed and name not in written and state.twins(name)[0] == name
+    ]
+    for name in state.arrays:
+        group = state.group(name)
+        if any(other in names or other in written for other in group) or name != group[0]:
+            continue
+        if _is_felt(whole, name):
+            names.append(name)
+    names = [name for name in candidates if name in {*names, *held_data}]
+    operation = CodeOperation(reading, arguments, trial.labels, names)
+    return _finished(operation, reading, arguments)
+
+
+def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> CodeOperation:
+    """Note what backward changes, whether forward repeats itself, and what has no gradient."""
+    session, before, (_, after_backward, computed), out = _passed(operation)
+    moved = {
+        name
+        for name in operation.parameters
+        if name in after_backward and not _same(before[name], after_backward[name])
+    }
+    by_design = moved if operation.reading.has_rate else moved & session.by_update
+    operation.moved = frozenset(by_design | (moved & session.noted))
+    for name in operation.moved & session.by_update:
+        operation.methods[name] = "by what the update moved"
+    if reading.gives == "slope" and _is_jacobian(session):
+        operation.reading = replace(operation.reading, gives="jacobian")
+    operation.exempt |= frozenset(n for n in operation.given_numbers if n not in computed)
+    operation.returns_more = bool(session.rest)
+    axis = operation.batch_axis
+    if (
+        axis is not None
+        and out.size > 1
+        and (not out.ndim or out.shape[axis] != operation.batch_size)
+    ):
+        operation.batch_axis = None  # what lies along that axis are not examples
+    is_loss = has_labels(reading) or (session.out is not None and session.out.size == 1)
+    if is_loss:
+        operation.kind = "loss"
+        others = [name for name in computed if name not in operation.data]
+        if others:
+            operation.exempt |= frozenset(n for n in operation.data if n not in computed)
+    again = operation.open({n: a.copy() for n, a in operation.at.items()})
+    first = again.forward().copy()
+    again.arrays |= {n: operation.at[n].copy() for n in arguments}
+    if operation.labels is not None:
+        again.labels = operation.labels.copy()
+    operation.is_repeatable = _same(first, again.forward())
+    if not _same(first, out):
+        raise UserCodeError(
+            "forward gives another result for the same input each time: give the layer a "
+            "generator of its own, with a seed."
+        )
+    operation.draws_globally = operation.has_drawn
+    return operation
+
+
+def _is_jacobian(session: CodeSession) -> bool:
+    """Return whether a derivative is a Jacobian: of one vector, or of each row."""
+    derivative, out = session.derivative, np.asarray(session.out)
+    if derivative is None or not out.ndim:
+        return False
+    is_of_rows = derivative.shape == (*out.shape, out.shape[-1])
+    return is_of_rows or (derivative.shape == (out.size, out.size) and out.size > 1)
+
+
+def _passed(
+    operation: CodeOperation,
+) -> tuple[CodeSession, Arrays, tuple[Arrays, Arrays, Arrays], Array]:
+    """Run a pass, and return the parameters before and after forward, and after backward.
+
+    With the gradients, and the output as it was before backward.
+    """
+    session = operation.open({n: a.copy() for n, a in operation.at.items()})
+    session.clear()
+    before = {n: a.copy() for n, a in session.arrays.items() if n in operation.parameters}
+    out = session.forward().copy()
+    after_forward = {n: a.copy() for n, a in session.arrays.items()}
+    dout = operation.upstreams(out, np.random.default_rng(0))[0].dout
+    computed = session.backward(dout.copy())
+    return session, before, (after_forward, dict(session.arrays), computed), out
+
+
+def _same(a: Array, b: Array) -> bool:
+    return np.array_equal(a, b, equal_nan=True)
+
+
+def _is_felt(operation: CodeOperation, name: str) -> bool:
+    """Return whether an array that the object holds affects the output."""
+    old = operation.at[name]
+    outs = []
+    for value in (old, elsewhere(old)):
+        try:
+            at = {n: a.copy() for n, a in operation.at.items()} | {name: value.copy()}
+            outs.append(operation.open(at).forward().copy())
+        except UserCodeError:
+            return True
+    return not _same(*outs)
+
+
+def _made_at_first_forward(trial: CodeOperation, seed: int) -> State | None:
+    """Return the state after a forward, if that has made parameters; None if it has made none.
+
+    What is a parameter stays as it is when another input comes, and moves the output.
+    """
+    session = trial.open({n: a.copy() for n, a in trial.at.items()})
+    session.forward()
+    there = set(trial.reading.state.arrays)
+    first = {
+        place.name: value.copy()
+        for place, value in walk(session.worker)
+        if is_float_array(value) and place.name not in there
+    }
+    if not first:
+        return None
+    rng = np.random.default_rng(seed + 1)
+    fed = {n: rng.permuted(a, axis=-1) if a.ndim else a for n, a in trial.at.items()}
+    session.arrays |= {n: a + 0.25 for n, a in fed.items()}
+    try:
+        session.forward()
+    except UserCodeError:
+        return None
+    state = State(session.worker)
+    kept = [
+        name
+        for name, value in first.items()
+        if name in state.arrays
+        and name not in trial.reading.draws
+        and _same(state.arrays[name], value)
+    ]
+    if not kept:
+        return None
+    arguments = {name: trial.at[name] for name in trial.reading.draws}
+    warmed = CodeOperation(replace(trial.reading, state=state), arguments, trial.labels, kept)
+    return state if any(_is_felt(warmed, name) for name in kept) else None

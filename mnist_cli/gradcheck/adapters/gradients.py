@@ -1,0 +1,332 @@
+"""Where a backward leaves its gradients: what it returns, attributes, updates, optimisers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mnist_cli.gradcheck.adapters.state import NUMBERS, Place, State, is_own, walk
+from mnist_cli.gradcheck.adapters.vocabulary import (
+    CONTAINERS,
+    GRADIENT_LEAVES,
+    INPUT_GRADIENTS,
+    UPDATING,
+    VALUE_LEAVES,
+    gradient_names,
+    is_gradient_container,
+    plain,
+    stems,
+)
+from mnist_cli.gradcheck.operation import Array, Arrays
+from mnist_cli.gradcheck.user_code import positional
+
+Leaf = tuple[str | None, Array]
+"""A gradient that was returned, and the key under which it was, if any."""
+
+
+def leaves(result: Any, fed: Iterable[tuple[int, ...]] = ()) -> list[Leaf]:
+    """Return the arrays of numbers in what a function returned, and their keys, in order.
+
+    Parameters
+    ----------
+    result : object
+    fed : iterable of tuple of int
+        The shapes of what went in: a list of such a shape is one array, row by row.
+    """
+    if result is None:
+        return []
+    if isinstance(result, Mapping):
+        return [
+            (str(key) if key_of is None else f"{key}.{key_of}", array)
+            for key, value in result.items()
+            for key_of, array in leaves(value, fed)
+        ]
+    if isinstance(result, tuple | list):
+        if isinstance(result, list) and _is_one(result, set(fed)):
+            return [(None, np.asarray(result))]
+        return [leaf for item in result for leaf in leaves(item, fed)]
+    if is_own(result) and not isinstance(result, np.ndarray):
+        return [(None, array) for array in _inside(result)]
+    array = as_numbers(result)
+    return [] if array is None else [(None, array)]
+
+
+def _is_one(result: list[Any], fed: set[tuple[int, ...]]) -> bool:
+    """Return whether a list is one array, row by row, and not several."""
+    try:
+        shape = np.shape(result)
+    except ValueError:
+        return False
+    if all(isinstance(item, int | float | np.number) for item in result):
+        return shape in fed or not fed
+    return shape in fed and not (len(result) == 1 and isinstance(result[0], np.ndarray))
+
+
+def _inside(thing: Any) -> list[Array]:
+    """Return the numbers of an object that is an array with something around it."""
+    for name in ("data", "value", "array", "val"):
+        array = as_numbers(getattr(thing, name, None))
+        if array is not None:
+            return [array]
+    return []
+
+
+def as_numbers(value: Any) -> Array | None:
+    """Return a value as an array of real or complex numbers, or None if it is none."""
+    if value is None or isinstance(value, str | bytes | dict):
+        return None
+    try:
+        array = np.asarray(value)
+    except Exception:
+        return None
+    return array if array.dtype.kind in "fiubc" else None
+
+
+def assigned(
+    returned: Sequence[Leaf],
+    expected: Mapping[str, tuple[int, ...]],
+    order: Sequence[str] | None = None,
+    held: Sequence[str] = (),
+) -> Arrays:
+    """Return which array each of the returned gradients belongs to.
+
+    By its key, if it has one; else by the order, if there are as many gradients as arrays; else
+    each to the first array of its shape that is left, and the first to the first of all.
+
+    Parameters
+    ----------
+    returned : sequence of (key, array)
+    expected : mapping
+        The shapes of all arrays by name, in the order of the arguments, parameters last.
+    order : sequence of str, optional
+        The names in the order of the gradients, where it is known to be another.
+    held : sequence of str
+        Those that an object holds, which have no order among the arguments.
+    """
+    found: Arrays = {}
+    plain_ones = []
+    for key, array in returned:
+        name = None if key is None else by_key(key, expected, array.shape)
+        if name is not None and name not in found:
+            found[name] = array
+        elif key is None:
+            plain_ones.append(array)
+    names = [name for name in order or expected if name not in found]
+    by_shape = None if order else one_to_one(plain_ones, {n: expected[n] for n in names}, held)
+    if by_shape is not None:
+        return found | by_shape
+    if len(plain_ones) == len(names) or (order and len(plain_ones) <= len(names)):
+        return found | dict(zip(names, plain_ones, strict=False))
+    for index, array in enumerate(plain_ones):
+        fitting = [name for name in names if expected[name] == array.shape and name not in found]
+        if fitting:
+            found[fitting[0]] = array
+        elif index == 0 and names and names[0] not in found:
+            found[names[0]] = array
+    return found
+
+
+def one_to_one(
+    arrays: Sequence[Array], shapes: Mapping[str, tuple[int, ...]], held: Sequence[str]
+) -> Arrays | None:
+    """Return which array each gradient belongs to, where the shapes tell it and the order does not.
+
+    None where the order fits, where the shapes do not fit one to one, or where the arguments would
+    not be in their own order any more: two that are exchanged are a mistake.
+    """
+    if len(arrays) != len(shapes):
+        return None
+    if all(a.shape == shape for a, shape in zip(arrays, shapes.values(), strict=True)):
+        return None
+    left = dict(shapes)
+    found: Arrays = {}
+    for array in arrays:
+        name = next((n for n, shape in left.items() if shape == array.shape), None)
+        if name is None:
+            return None
+        found[name] = array
+        del left[name]
+    arguments = [name for name in shapes if name not in held]
+    return found if [name for name in found if name not in held] == arguments else None
+
+
+def by_key(key: str, expected: Mapping[str, tuple[int, ...]], shape: tuple[int, ...]) -> str | None:
+    """Return the array that a key of a dictionary of gradients means."""
+    last = key.rpartition(".")[2]
+    means = [
+        name
+        for name in expected
+        if key in (name, short(name)) or last == short(name).rpartition(".")[2]
+    ] or [
+        name
+        for name in expected
+        if plain(last) in gradient_names(short(name).rpartition(".")[2])
+        or stems(last) & stems(short(name).rpartition(".")[2])
+    ]
+    fitting = [name for name in means if expected[name] == shape]
+    return next(iter([*fitting, *means]), None)
+
+
+def short(name: str) -> str:
+    """Return a dotted name without the dictionary of parameters, or the object of one, around it.
+
+    ``params.W1`` is W1, and ``w.value`` is w; ``params.0`` stays.
+    """
+    steps = name.split(".")
+    if len(steps) > 1 and plain(steps[0]) in CONTAINERS and not steps[-1].isdigit():
+        steps = steps[1:]
+    if len(steps) > 1 and plain(steps[-1]) in VALUE_LEAVES and not steps[-2].isdigit():
+        steps = steps[:-1]
+    return ".".join(steps)
+
+
+class Held:
+    """The gradients that an object holds after a backward.
+
+    Parameters
+    ----------
+    worker : object
+    """
+
+    def __init__(self, worker: Any):
+        self.by_holder: dict[tuple[Any, ...], dict[str, tuple[Place, Any]]] = {}
+        for place, value in walk(worker):
+            if isinstance(value, np.ndarray | NUMBERS | int):
+                holder = self.by_holder.setdefault(place.steps[:-1], {})
+                holder.setdefault(place.leaf, (place, value))
+
+    def of(self, places: Iterable[Place], shape: tuple[int, ...]) -> Array | None:
+        """Return the gradient to the parameter at some places, or None if there is none.
+
+        Of several, one of the right shape; then one of any; a plain number comes last, and zeros
+        come after other numbers, as nothing may have been written there.
+        """
+        found = [
+            array
+            for place in places
+            for value in self._candidates(place)
+            if (array := as_numbers(value)) is not None
+        ]
+        ranked = sorted(
+            found, key=lambda array: (array.shape != shape, array.ndim == 0, not array.any())
+        )
+        if not ranked or (ranked[0].shape != shape and _is_plain_zero(ranked[0])):
+            return None
+        return ranked[0]
+
+    def _candidates(self, place: Place) -> Iterable[Any]:
+        *around, _ = place.steps
+        siblings = self.by_holder.get(tuple(around), {})
+        wanted = gradient_names(place.leaf)
+        named = {plain(leaf): value for leaf, (at, value) in siblings.items() if at != place}
+        yield from (named[name] for name in wanted if name in named)
+        if around and plain(place.leaf) in VALUE_LEAVES:
+            yield from (
+                value
+                for leaf, (at, value) in siblings.items()
+                if plain(leaf) in GRADIENT_LEAVES and at != place
+            )
+            outer = self.by_holder.get(tuple(around[:-1]), {})
+            wanted_outside = gradient_names(str(around[-1]))
+            named = {plain(leaf): value for leaf, (_, value) in outer.items()}
+            yield from (named[name] for name in wanted_outside if name in named)
+        yield from self._in_containers(place, around, wanted)
+
+    def _in_containers(
+        self, place: Place, around: Sequence[Any], wanted: Sequence[str]
+    ) -> Iterable[Any]:
+        """Yield what dictionaries and lists of gradients near by have for a parameter."""
+        for up in (around, around[:-1]):
+            for holder, inside in self.by_holder.items():
+                if tuple(holder[: len(up)]) != tuple(up) or len(holder) != len(up) + 1:
+                    continue
+                last = holder[-1]
+                if isinstance(last, tuple) or not is_gradient_container(last):
+                    continue
+                if place.steps[: len(holder)] == holder:
+                    continue
+                for leaf, (_, value) in inside.items():
+                    if leaf == place.leaf or plain(leaf) in wanted:
+                        yield value
+
+    def input_gradient(self, shape: tuple[int, ...], fresh: Callable[[str], bool]) -> Any:
+        """Return what a backward that returns nothing left as the gradient to its input."""
+        own = self.by_holder.get((), {})
+        left = [own[name][1] for name in INPUT_GRADIENTS if name in own and fresh(name)]
+        arrays = [array for value in left if (array := as_numbers(value)) is not None]
+        ranked = sorted(arrays, key=lambda array: array.shape != shape)
+        return ranked[0] if ranked else None
+
+
+def _is_plain_zero(array: Array) -> bool:
+    return array.ndim == 0 and not array.any()
+
+
+class Recorder:
+    """In the place of an optimiser: notes the gradient of each parameter, and makes a plain step.
+
+    Without a step, code that goes on with the weights that it has just changed would look right.
+    """
+
+    def __init__(self, live: Callable[[], Arrays]):
+        self._live = live
+        self.noted: Arrays = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._update
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Note what an optimiser that is a function is given."""
+        return self._update(*arguments, **named)
+
+    def _update(self, *arguments: Any, **named: Any) -> Any:
+        arguments = (*arguments, *named.values())
+        pairs = [argument for argument in arguments if argument is not None]
+        if len(pairs) < 2:
+            return None
+        first, second = pairs[:2]
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            for key, value in first.items():
+                if key in second:
+                    self._note(value, second[key])
+        elif isinstance(first, list | tuple) and isinstance(second, list | tuple):
+            for value, gradient in zip(first, second, strict=False):
+                self._note(value, gradient)
+        elif self._note(first, second):
+            return stepped(first, second)
+        elif self._note(second, first):
+            return stepped(second, first)
+        return first
+
+    def _note(self, value: Any, gradient: Any) -> bool:
+        for name, array in self._live().items():
+            if array is value or (isinstance(value, np.ndarray) and np.array_equal(array, value)):
+                self.noted[name] = np.array(gradient)
+                return True
+        return False
+
+
+def stepped(value: Any, gradient: Any) -> Any:
+    """Return a parameter after a step down its gradient; itself where the shapes do not fit."""
+    if np.shape(value) != np.shape(gradient):
+        return value
+    return value - 0.5 * np.asarray(gradient)
+
+
+def optimisers(state: State) -> list[Place]:
+    """Return where an object holds optimisers: what is given a value with its gradient."""
+    found = []
+    thing = state.thing
+    for name, value in (vars(thing) if hasattr(thing, "__dict__") else {}).items():
+        if not is_own(value) or isinstance(value, np.ndarray):
+            continue
+        for method in UPDATING:
+            update = getattr(value, method, None)
+            if callable(update) and positional(update) >= 2:
+                found.append(Place((name,)))
+                break
+    return found

@@ -1,0 +1,117 @@
+"""An object out of what the user named: a class, a function that makes one, or the object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from mnist_cli.gradcheck.adapters import shapes
+from mnist_cli.gradcheck.adapters.drawing import BATCH, FEATURES
+from mnist_cli.gradcheck.adapters.signature import Argument, arguments
+from mnist_cli.gradcheck.adapters.vocabulary import INPUT, RATE, is_named, plain
+from mnist_cli.gradcheck.request import Request
+from mnist_cli.gradcheck.user_code import UserCodeError, call, required
+
+SIZES = (7, 4, 3)
+"""The sizes that a network is made with: no two alike, so that a transpose is seen."""
+LISTS = ("sizes", "layers", "layersizes", "dims", "layersdims", "layerdims", "layout", "units")
+SIZE = ("size", "dim", "units", "features", "nodes", "neurons", "hidden", "classes", "num", "width")
+COUNTS = {
+    *("nin", "nout", "nx", "ny", "nh", "nin1", "fanin", "fanout", "indim", "outdim", "d", "m", "n"),
+    *("h", "c", "ninputs", "noutputs", "inp", "out", "din", "dout", "inputs", "outputs", "k"),
+    *("input", "output", "infeatures", "outfeatures", "channels"),
+}
+
+
+def made(target: str, thing: Any, request: Request) -> Iterator[Any]:
+    """Yield the objects that a class makes, the likeliest first; or the object itself.
+
+    Raises
+    ------
+    UserCodeError
+        If it needs arguments that cannot be guessed, or if making it raises something.
+    """
+    if not isinstance(thing, type):
+        yield thing
+        return
+    if not required(thing):
+        yield seeded(thing)
+        return
+    refused: UserCodeError | None = None
+    count = 0
+    for values in guesses(arguments(thing), request):
+        try:
+            yield seeded(thing, *values)
+            count += 1
+        except UserCodeError as error:
+            refused = refused or error
+    if count:
+        return
+    name = thing.__name__
+    needs = ", ".join(argument.name for argument in arguments(thing) if argument.is_required)
+    tried = f"\nThey were guessed, and {refused}" if refused else ""
+    raise UserCodeError(
+        f"{target} needs arguments to be made: {needs}. Write them behind it, as in "
+        f"'{target}({needs})' with numbers in their place, or name a function that makes one:\n"
+        f"    def make():\n        return {name}({needs}){tried}"
+    )
+
+
+def seeded(function: Callable[..., Any], *values: Any) -> Any:
+    """Call a function with NumPy's global generator as it always is."""
+    before = np.random.get_state()  # noqa: NPY002 (it is theirs that is looked after)
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        return call(function, *values)
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
+
+
+def guesses(wanted: list[Argument], request: Request) -> Iterator[list[Any]]:
+    """Yield what a constructor may be given: sizes, weights by their names, a learning rate."""
+    needed = [argument for argument in wanted if argument.is_required]
+    names = [argument.name for argument in needed]
+    if all(shapes.is_weight(n) or shapes.is_bias(n) or shapes.is_per_feature(n) for n in names):
+        rng = np.random.default_rng(0)
+        for columns, one_row in ((False, False), (False, True), (True, False)):
+            draws = shapes.chain(names, 6, 7, columns=columns, one_row=one_row)
+            yield [draws[name].sample(rng) for name in names]
+        return
+    if all(is_named(name, INPUT) for name in names):
+        rng = np.random.default_rng(0)
+        yield [rng.standard_normal(FEATURES) for _ in names]
+        yield [rng.standard_normal((BATCH, FEATURES)) for _ in names]
+    for as_lists in (False, True):
+        values: list[Any] = []
+        sizes = iter([*SIZES, *SIZES])
+        for argument in needed:
+            value = guess(argument.name, request, as_list=as_lists or len(needed) == 1)
+            if value is None:
+                break
+            values.append(next(sizes) if value is SIZE else value)
+        if len(values) == len(needed):
+            yield values
+
+
+def guess(name: str, request: Request, *, as_list: bool) -> Any:
+    """Return what one argument may be, by its name; `SIZE` for the next size, None for no idea."""
+    if name in request.arguments:
+        return request.arguments[name]
+    short = plain(name)
+    if is_named(name, RATE):
+        return 0.1
+    if short in LISTS:
+        return list(SIZES) if as_list else SIZE
+    if is_named(name, COUNTS) or any(part in short for part in SIZE):
+        return SIZE
+    if short in ("seed", "randomstate"):
+        return 0
+    if short in ("rng", "generator"):
+        return np.random.default_rng(0)
+    if short in ("p", "dropout", "rate", "dropoutratio", "ratio", "prob", "keepprob"):
+        return 0.5
+    if short in ("reg", "lambda", "lambd", "l2", "weightdecay"):
+        return 0.1
+    return None

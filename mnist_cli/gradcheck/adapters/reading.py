@@ -1,0 +1,113 @@
+"""A reading: how somebody's code is called, and what its gradients are.
+
+What each argument of forward and of backward is given, which of the results is the output, what
+backward gives. The conventions (`objects`, `functions`) make readings; `code` runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mnist_cli.gradcheck.adapters.drawing import Draw
+from mnist_cli.gradcheck.adapters.state import State
+
+Role = Literal[
+    "data", "labels", "literal", "dout", "out", "cache", "rate", "packed", "collect", "kept"
+]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What an argument is given.
+
+    Attributes
+    ----------
+    role : str
+        ``data``: the array ``name``. ``packed``: a list or a dictionary, like the value, with the
+        arrays ``parts`` at their keys; the labels where the name is None. ``literal``: the value.
+        ``labels``, ``dout`` and ``rate``, a learning rate, speak for themselves. ``out`` is what
+        forward returned first, ``cache`` what it returned besides, ``kept`` what the object keeps
+        as its output, and ``collect`` a dictionary for gradients to be put into.
+    """
+
+    role: Role
+    name: str = ""
+    value: Any = None
+    parts: tuple[tuple[Any, str | None], ...] = ()
+    keyword: str | None = None
+
+
+def data(name: str) -> Slot:
+    """Return the slot of an array."""
+    return Slot("data", name)
+
+
+def literal(value: Any, keyword: str | None = None) -> Slot:
+    """Return the slot of a value that stays as it is."""
+    return Slot("literal", value=value, keyword=keyword)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read somebody's code.
+
+    Attributes
+    ----------
+    convention : str
+        What it is called where it is told what was tried.
+    state : State
+        The object, or what a function remembers; of None for a plain function.
+    forward, backward : str or callable
+        A method's name, or a function. Backward is None where forward returns the gradients.
+    takes, wants : tuple of Slot
+        The arguments of forward, and of backward.
+    draws : dict of Draw
+        How the arrays that are arguments are drawn, by name.
+    labels : Draw or None
+    known : dict of Draw
+        Those of the draws that are not to be found out.
+    gives : str
+        What backward gives: ``gradient``; ``slope``, the elementwise derivative, to be multiplied
+        with dout; ``jacobian``.
+    output : int or None
+        Which of several results of forward is the output; the first of one number or of the
+        right shape if None.
+    order : tuple of str or None
+        The names of the gradients that are returned, where the order of arguments is not theirs.
+    kind : str
+    """
+
+    convention: str
+    state: State
+    forward: str | Callable[..., Any]
+    backward: str | Callable[..., Any] | None
+    takes: tuple[Slot, ...]
+    wants: tuple[Slot, ...] = ()
+    draws: Mapping[str, Draw] = field(default_factory=dict)
+    labels: Draw | None = None
+    known: Mapping[str, Draw] = field(default_factory=dict)
+    gives: Literal["gradient", "slope", "jacobian"] = "gradient"
+    output: int | None = None
+    order: tuple[str, ...] | None = None
+    kind: str = "layer"
+    exempt: frozenset[str] = frozenset()
+    dout_attribute: str = ""
+    """Where an object has the gradient from above, whose backward takes nothing."""
+    is_against_names: bool = False
+    """Whether the labels are another argument than the one that is called so."""
+
+    @property
+    def takes_dout(self) -> bool:
+        """Whether backward is given a gradient from above."""
+        return bool(self.dout_attribute) or any(slot.role == "dout" for slot in self.wants)
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether backward is given a learning rate."""
+        return any(slot.role == "rate" for slot in self.wants)
+
+    def method(self, worker: Any, which: str | Callable[..., Any]) -> Callable[..., Any]:
+        """Return a method of a copy of the object, or the function itself."""
+        return getattr(worker, which) if isinstance(which, str) else which

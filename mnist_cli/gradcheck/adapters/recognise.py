@@ -1,0 +1,250 @@
+"""Which convention somebody's code is written in: each is tried, and what was tried is told."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice, permutations
+
+import numpy as np
+
+from mnist_cli.gradcheck.adapters import backprop, functions, nodes, objects, tensors
+from mnist_cli.gradcheck.adapters.advice import why_not
+from mnist_cli.gradcheck.adapters.code import CodeOperation
+from mnist_cli.gradcheck.adapters.drawing import FEATURES
+from mnist_cli.gradcheck.adapters.fitting import fittings
+from mnist_cli.gradcheck.adapters.making import made, seeded
+from mnist_cli.gradcheck.adapters.reading import Reading
+from mnist_cli.gradcheck.evidence import Point
+from mnist_cli.gradcheck.operation import Arrays, Operation
+from mnist_cli.gradcheck.request import Code, Request
+from mnist_cli.gradcheck.user_code import UserCodeError, required
+
+ROUGHLY = 1e-6
+"""How far a gradient may be from the right one for a reading to be believed."""
+TRIED = 16
+"""How many readings are tried."""
+ADAPTERS = (nodes, tensors, backprop)
+"""Conventions that are told by a class alone; everything else is an object or a function."""
+MOST_ALIKE = 4
+"""Of how many gradients of one shape all orders are tried."""
+
+
+def recognise(
+    code: Code, request: Request, given: Arrays | None = None
+) -> list[tuple[str, Operation]]:
+    """Return the operations that somebody's code is: one, or one for each operator of a class.
+
+    Where it can be read in several ways, it is the first in which its gradients are right; else
+    the first that runs. A wrong gradient is right in another reading by no chance; and where two
+    readings differ only in a sign, as of ``(x − t)²``, the names of the arguments decide.
+
+    Returns
+    -------
+    list of (str, Operation)
+        With the name of each part, empty where there is but one.
+
+    Raises
+    ------
+    UserCodeError
+        If it runs in none: what was tried, why each failed, and what would make it checkable.
+    """
+    for adapter in ADAPTERS:
+        if adapter.applies(code.thing, code.module):
+            return best_of_each(adapter.operations(code, request), request)
+    search = Search(request)
+    readings = list(islice(candidates(code, request), TRIED))
+    for reading in readings:
+        if search.try_reading(reading, given):
+            break
+    if search.found is None and search.refused and not given:
+        search.try_square_batches(readings)
+    if search.found is not None:
+        return [("", search.found)]
+    raise UserCodeError(why_not(code, search.refused, request))
+
+
+def best_of_each(
+    operations: Iterable[tuple[str, Operation]], request: Request
+) -> list[tuple[str, Operation]]:
+    """Return for each part the first operation whose gradients are right, else the first."""
+    found: dict[str, Operation] = {}
+    certain: set[str] = set()
+    for label, operation in operations:
+        if label in certain:
+            continue
+        if agrees(at_random(operation, request)):
+            found[label] = operation
+            certain.add(label)
+        found.setdefault(label, operation)
+    return list(found.items())
+
+
+def at_random(operation: Operation, request: Request) -> Point:
+    """Return the operation with a pass through it."""
+    return Point(operation, np.random.default_rng([request.seed, 1]))
+
+
+class Search:
+    """The search for the reading in which somebody's code is right, or else runs.
+
+    Attributes
+    ----------
+    found : Operation or None
+        The best so far.
+    refused : list of (str, UserCodeError)
+        The readings in which it did not run, and why.
+    """
+
+    def __init__(self, request: Request):
+        self.request = request
+        self.found: Operation | None = None
+        self.refused: list[tuple[str, UserCodeError]] = []
+        self._has_gradients = False
+
+    def try_reading(self, reading: Reading, given: Arrays | None = None) -> bool:
+        """Try a reading, and return whether it is the right one beyond doubt."""
+        try:
+            for operation in fittings(reading, self.request, self.request.seed, given):
+                if reading.is_against_names and is_symmetric(operation):
+                    continue
+                if self._is_right(operation):
+                    return True
+        except UserCodeError as error:
+            self.refused.append((reading.convention, error))
+        return False
+
+    def _is_right(self, operation: CodeOperation) -> bool:
+        point = at_random(operation, self.request)
+        if operation.reading.backward is None and not point.computed:
+            return False  # a function of its own, which returns no gradient
+        if is_whole(point, operation.reading.draws) and agrees(point):
+            self.found = operation
+            return True
+        if self.request.columns and is_mean_of_columns(point):
+            self.found = operation.with_mean_of_columns()
+            return True
+        for order in orders(operation):
+            other = operation.reordered(order)
+            if agrees(at_random(other, self.request)):
+                self.found = other
+                return True
+        if self.found is None or (point.computed and not self._has_gradients):
+            self.found = operation
+            self._has_gradients = bool(point.computed)
+        return False
+
+    def try_square_batches(self, readings: Iterable[Reading]) -> None:
+        """Try as many examples as features, where backward raises since the two differ.
+
+        If it runs there and is wrong, the gradient is; if it is right, the code is of use for no
+        other batch, and cannot be judged.
+        """
+        if self.request.shapes:
+            return
+        for reading in readings:
+            sizes = {size for a in reading.state.arrays.values() for size in a.shape}
+            for size in (*sorted(sizes), FEATURES):
+                square = replace(self.request, shapes={"": (size, size)})
+                try:
+                    operation = next(fittings(reading, square, self.request.seed))
+                except (UserCodeError, StopIteration):
+                    continue
+                if not agrees(at_random(operation, self.request)):
+                    raised = self.refused[0][1].raised
+                    operation.remarks.append(
+                        f"It runs only where the batch is as large as the features, here {size}; "
+                        f"else it raises {raised}."
+                    )
+                    self.found = operation
+                    return
+
+
+def orders(operation: CodeOperation) -> Iterator[tuple[str, ...]]:
+    """Yield other orders in which gradients of one shape may have been returned.
+
+    Nothing but the numbers tells them apart.
+    """
+    expected = operation.expected
+    shapes = [operation.at[name].shape for name in expected]
+    movable = [i for i, shape in enumerate(shapes) if shapes.count(shape) > 1]
+    if not operation.was_returned or not 2 <= len(movable) <= MOST_ALIKE:
+        return
+    for permuted in list(permutations(movable))[1:]:
+        order = list(expected)
+        for index, other in zip(movable, permuted, strict=True):
+            order[index] = expected[other]
+        if [operation.at[name].shape for name in order] == shapes:
+            yield tuple(order)
+
+
+def candidates(code: Code, request: Request) -> Iterator[Reading]:
+    """Yield the ways in which code may be read."""
+    thing = code.thing
+    if code.backward is not None:
+        yield from functions.readings(thing, code.backward, request, code.module)
+        return
+    if inspect.isroutine(thing):
+        if not required(thing):
+            thing = seeded(thing)
+        else:
+            yield from functions.readings(thing, None, request, code.module)
+            return
+    for made_thing in made(code.target, thing, request):
+        yield from objects.readings(made_thing, request)
+
+
+def is_whole(point: Point, names: Iterable[str]) -> bool:
+    """Return whether there is a gradient to each of the arguments, where one is asked for."""
+    return all(name in point.computed or name in point.operation.exempt for name in names)
+
+
+def is_symmetric(operation: CodeOperation) -> bool:
+    """Return whether the input and the labels of a loss may change places.
+
+    Of ``(x − t)²``, the gradient to t is that to x with its sign flipped: there the names of the
+    arguments decide which is which.
+    """
+    (name, *others), labels = operation.data, operation.labels
+    if labels is None or others or labels.shape != operation.at[name].shape:
+        return False
+    try:
+        swapped = operation.open({**operation.at, name: labels.copy()}, operation.at[name].copy())
+        out = swapped.forward()
+    except UserCodeError:
+        return False
+    return bool(np.allclose(out, operation.value(operation.at)))
+
+
+def agrees(point: Point, gradients: Arrays | None = None) -> bool:
+    """Return whether all gradients are right along one direction each."""
+    for name, computed in (gradients or point.computed).items():
+        value = point.at[name]
+        if computed.shape != value.shape or not np.all(np.isfinite(computed)):
+            return False
+        direction = point.rng.uniform(0.5, 1.5, value.shape) * point.rng.choice(
+            [-1, 1], value.shape
+        )
+        claimed = float((computed * direction).sum())
+        scale = float(np.abs(computed * direction).sum())
+        right = point.along(name, direction)
+        if abs(claimed - right) > ROUGHLY * max(scale, abs(right)):
+            return False
+    return bool(point.computed)
+
+
+def is_mean_of_columns(point: Point) -> bool:
+    """Return whether the gradients to the parameters are the mean over the columns.
+
+    Then dout is that of each example's own loss, as a well-known course has it; all of them must
+    be so, and the gradient to the input must be exact.
+    """
+    operation = point.operation
+    names = [name for name in point.computed if name not in operation.data]
+    size = operation.batch_size
+    if operation.batch_axis != -1 or not names or not operation.takes_dout or size < 2:
+        return False
+    scaled = {name: size * point.computed[name] for name in names}
+    inputs = {n: g for n, g in point.computed.items() if n in operation.data}
+    return agrees(point, scaled | inputs)

@@ -1,0 +1,340 @@
+"""A copy of somebody's code, called as a reading says, and the gradients that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_cli.gradcheck.adapters import gradients, vocabulary
+from mnist_cli.gradcheck.adapters.reading import Reading, Slot
+from mnist_cli.gradcheck.adapters.vocabulary import CLEARING, OUTPUTS, is_named
+from mnist_cli.gradcheck.operation import Array, Arrays, Session
+from mnist_cli.gradcheck.user_code import UserCodeError, call, required
+
+if TYPE_CHECKING:
+    from mnist_cli.gradcheck.adapters.code import CodeOperation
+
+RATE = 0.5
+"""The learning rate that an update inside of backward is made with: exact in binary."""
+
+GLOBAL_STATE: Any = np.random.RandomState(0).get_state(legacy=False)
+
+
+@contextmanager
+def same_random_numbers(operation: CodeOperation) -> Iterator[None]:
+    """Let NumPy's global generator draw the same numbers in each pass, if a pass draws any.
+
+    Its state has 624 numbers: to put them there and back for a forward that draws none would take
+    longer than many a forward does.
+    """
+    if not operation.draws_globally:
+        yield
+        return
+    before = np.random.get_state()  # noqa: NPY002 (it is theirs that is looked after)
+    np.random.set_state(GLOBAL_STATE)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        after = np.random.get_state(legacy=False)  # noqa: NPY002
+        operation.has_drawn |= not _is_at_start(after)
+        np.random.set_state(before)  # noqa: NPY002
+
+
+def _is_at_start(state: Any) -> bool:
+    here, start = state["state"], GLOBAL_STATE["state"]
+    return bool(here["pos"] == start["pos"] and np.array_equal(here["key"], start["key"]))
+
+
+class CodeSession(Session):
+    """A copy of somebody's object, called as a reading says."""
+
+    def __init__(self, operation: CodeOperation, arrays: Arrays, labels: Array | None):
+        self.operation = operation
+        self.reading = operation.reading
+        state = self.reading.state
+        inside = {name: arrays[name] for name in operation.parameters}
+        self.worker = state.copied(inside)
+        self.arrays = dict(arrays)
+        self.labels = labels
+        self.rest: list[Any] = []
+        self.out: Any = None
+        self.derivative: Array | None = None
+        """The derivative that backward gave, where it gives one."""
+        self.recorders: list[gradients.Recorder] = []
+        self.noted: set[str] = set()
+        """The parameters whose gradient was given to an optimiser inside."""
+        self.by_update: set[str] = set()
+        """The parameters whose gradient is told by what backward moved them alone."""
+        for place in operation.optimisers:
+            recorder = gradients.Recorder(self._live)
+            place.set(self.worker, recorder)
+            self.recorders.append(recorder)
+        self.arrays |= self._live()
+
+    @property
+    def own_rate(self) -> float:
+        """The learning rate that the object has of its own; 0 if it has none."""
+        held = self.reading.state.numbers
+        return next((v for name, v in held.items() if is_named(name, vocabulary.RATE)), 0.0)
+
+    def _live(self) -> Arrays:
+        """Return the parameters as the copy has them now."""
+        state = self.reading.state
+        found = {}
+        for name in self.operation.parameters:
+            value = state.places[name].get(self.worker)
+            if isinstance(value, np.ndarray):
+                found[name] = value
+            elif isinstance(value, float | complex | np.number):
+                found[name] = np.asarray(value)
+        return found
+
+    def clear(self) -> bool:
+        """Call the object's own method that clears gradients, or those of what it is made of."""
+        cleared = False
+        waiting, seen = [self.worker], set()
+        while waiting:
+            thing = waiting.pop()
+            if id(thing) in seen:
+                continue
+            seen.add(id(thing))
+            for name in CLEARING:
+                method = getattr(thing, name, None) if thing is not None else None
+                if callable(method) and required(method) == 0:
+                    call(method)
+                    cleared = True
+                    break
+            else:
+                waiting += layers_within(thing, self.reading)
+        return cleared
+
+    def _feed(self) -> None:
+        """Put examples that the object holds itself where it holds them."""
+        for name in self.operation.data:
+            if name in self.operation.parameters:
+                place = self.reading.state.places[name]
+                if place.get(self.worker) is not self.arrays[name]:
+                    place.set(self.worker, self.arrays[name])
+
+    def forward(self) -> Array:
+        """Call forward, with NumPy's global generator as it always is."""
+        reading = self.reading
+        self._feed()
+        positional, named = self._arguments(reading.takes)
+        with same_random_numbers(self.operation):
+            result = call(reading.method(self.worker, reading.forward), *positional, **named)
+        if result is None:
+            result = self._left_output()
+        out, self.rest = output_of(result, reading.output, self._fed())
+        self.out = out
+        self.arrays |= self._live()
+        return out
+
+    def _kept_output(self) -> Any:
+        """Return what the object keeps as its output, in the shape of its input."""
+        shape = np.shape(self.arrays[self.operation.data[0]])
+        kept = (gradients.as_numbers(getattr(self.worker, name, None)) for name in OUTPUTS)
+        return next((a for a in kept if a is not None and a.shape == shape), None)
+
+    def _left_output(self) -> Any:
+        """Return the attribute in which a forward that returns nothing left its output."""
+        for name in OUTPUTS:
+            value = getattr(self.worker, name, None)
+            if value is not None and gradients.as_numbers(value) is not None:
+                return value
+        return None
+
+    def backward(self, dout: Array) -> Arrays:
+        """Call backward, and collect the gradients from wherever it left them."""
+        reading = self.reading
+        before = {name: array.copy() for name, array in self._live().items()}
+        kept = dict(vars(self.worker)) if hasattr(self.worker, "__dict__") else {}
+        if reading.backward is None:
+            result: Any = self.rest
+        else:
+            positional, named = self._arguments(reading.wants, dout)
+            if reading.dout_attribute:
+                setattr(self.worker, reading.dout_attribute, dout)
+            result = call(reading.method(self.worker, reading.backward), *positional, **named)
+        found = self._collected(result, before, kept)
+        self.arrays |= self._live()
+        if reading.gives != "gradient":
+            name = self.operation.data[0]
+            if name in found:
+                self.derivative = found[name]
+                found[name] = pulled_back(self.derivative, dout, reading.gives)
+                if reading.gives == "jacobian":
+                    self.jacobian = self.derivative
+        if self.operation.is_mean_of_columns:
+            size = self.operation.batch_size
+            found |= {n: size * g for n, g in found.items() if n not in self.operation.data}
+        return found
+
+    def _arguments(
+        self, slots: Sequence[Slot], dout: Array | None = None
+    ) -> tuple[list[Any], dict[str, Any]]:
+        values = [(slot.keyword, self._argument(slot, dout)) for slot in slots]
+        return (
+            [value for keyword, value in values if keyword is None],
+            {keyword: value for keyword, value in values if keyword is not None},
+        )
+
+    def _argument(self, slot: Slot, dout: Array | None) -> Any:
+        if slot.role == "data":
+            array = self.arrays[slot.name]
+            return array if array.ndim else array[()]
+        if slot.role == "labels":
+            return self.labels
+        if slot.role == "packed":
+            container = slot.value.copy()
+            for key, name in slot.parts:
+                container[key] = self.labels if name is None else self.arrays[name]
+            return container
+        if slot.role == "dout":
+            # A loss is asked with a number, as it gives one.
+            assert dout is not None
+            return dout if dout.ndim else float(dout)
+        if slot.role == "out":
+            return self.out
+        if slot.role == "kept":
+            return self._kept_output()
+        if slot.role == "collect":
+            self.collected: dict[Any, Any] = {}
+            return self.collected
+        if slot.role == "cache":
+            return self.rest[0] if len(self.rest) == 1 else tuple(self.rest)
+        if slot.role == "rate":
+            return RATE
+        return slot.value
+
+    def _fed(self) -> list[tuple[int, ...]]:
+        return [np.shape(self.arrays[name]) for name in self.operation.at]
+
+    def _collected(self, result: Any, before: Arrays, kept: Mapping[str, Any]) -> Arrays:
+        operation, reading = self.operation, self.reading
+        shapes = {name: operation.at[name].shape for name in operation.expected}
+        returned = gradients.leaves(result, shapes.values())
+        returned += gradients.leaves(getattr(self, "collected", None))
+        place_of = reading.state.places
+        held = gradients.Held(self.worker) if self.worker is not None else None
+        attributes: Arrays = {}
+        if held is not None:
+            for name in operation.parameters:
+                places = [place_of[other] for other in reading.state.twins(name)]
+                gradient = held.of(places, operation.at[name].shape)
+                if gradient is not None:
+                    attributes[name] = gradient
+        # What is told of in an attribute need not be among what is returned.
+        unkeyed = sum(key is None for key, _ in returned)
+        if attributes and not reading.order and unkeyed < len(shapes):
+            first = {n: s for n, s in shapes.items() if n not in attributes}
+            found = gradients.assigned(returned, first, None, operation.parameters)
+        else:
+            found = gradients.assigned(returned, shapes, reading.order, operation.parameters)
+        operation.was_returned = operation.was_returned or len(found) > 1
+        found = {n: g for n, g in attributes.items() if n not in found} | found
+        for recorder in self.recorders:
+            self.noted |= set(recorder.noted)
+            found |= {n: g for n, g in recorder.noted.items() if n not in found}
+        rate = RATE if reading.has_rate else self.own_rate
+        if rate:
+            for name, after in self._live().items():
+                is_moved = not np.array_equal(after, before[name])
+                if name not in found and (is_moved or name in self.operation.methods):
+                    found[name] = (before[name] - after) / rate
+                    self.by_update.add(name)
+        for name in operation.data:
+            if name not in found and held is not None and not returned:
+                shape = operation.at[name].shape
+                left = held.input_gradient(shape, lambda attribute: True)
+                if left is not None and not any(left is g for g in attributes.values()):
+                    found[name] = left
+        return {
+            name: numbers_of(name, gradient, operation.at[name].shape)
+            for name, gradient in found.items()
+        }
+
+
+def layers_within(thing: Any, reading: Reading) -> list[Any]:
+    """Return the objects of which an object is made, which may have gradients to clear."""
+    found: list[Any] = []
+    for value in (vars(thing) if hasattr(thing, "__dict__") else {}).values():
+        if isinstance(value, list | tuple):
+            found += value
+        elif isinstance(value, Mapping):
+            found += value.values()
+        else:
+            found.append(value)
+    return [each for each in found if hasattr(each, "__dict__") and not isinstance(each, type)]
+
+
+def numbers_of(name: str, gradient: Array, shape: tuple[int, ...]) -> Array:
+    """Return a gradient, or say that it is none; one number may have any shape of one element."""
+    if gradient.size == 1 and int(np.prod(shape)) == 1:
+        gradient = gradient.reshape(shape)
+    if gradient.dtype.kind not in "fiub":
+        raise UserCodeError(
+            f"The gradient to {name} is an array of {gradient.dtype}, where real numbers are "
+            "expected: return the result."
+        )
+    return gradient
+
+
+def output_of(
+    result: Any, which: int | None, fed: Sequence[tuple[int, ...]]
+) -> tuple[Array, list[Any]]:
+    """Return the output among what forward returned, as an array, and all the rest."""
+    if isinstance(result, tuple) or (
+        isinstance(result, list)
+        and not all(isinstance(v, int | float) for v in result)
+        and gradients.as_numbers(result) is None
+    ):
+        parts = list(result)
+        if which is None:
+            arrays = [gradients.as_numbers(part) for part in parts]
+            scalars = [i for i, a in enumerate(arrays) if a is not None and a.size == 1]
+            any_array = [i for i, a in enumerate(arrays) if a is not None]
+            which = next(iter([*scalars, *any_array]), None)
+        if which is not None and which < len(parts):
+            out = gradients.as_numbers(parts[which])
+            if out is not None:
+                return out, parts[:which] + parts[which + 1 :]
+    inside = gradients.leaves(result) if not isinstance(result, Mapping) else []
+    out = gradients.as_numbers(result)
+    if out is None and len(inside) == 1:
+        out = inside[0][1]
+    if out is None:
+        kind = type(result).__name__
+        if isinstance(result, np.ndarray):
+            kind = f"an array of {result.dtype}"
+        raise UserCodeError(
+            f"forward returned {kind}, where an array of real numbers is expected: return the "
+            "result."
+        )
+    return out, []
+
+
+def pulled_back(derivative: Array, dout: Array, gives: str) -> Array:
+    """Return the gradient to the input that a derivative gives, for a gradient from above.
+
+    ``dout·f′(x)`` for an elementwise derivative; ``dx_j = Σ_i dout_i·∂out_i/∂x_j`` for a Jacobian,
+    of one example or of each.
+    """
+    if dout.size == 1:
+        return derivative
+    if gives == "jacobian":
+        if derivative.ndim == dout.ndim + 1 and derivative.shape[:-1] == dout.shape:
+            product: Array = np.einsum("...i,...ij->...j", dout, derivative)
+            return product
+        if derivative.ndim == 2 and dout.size == len(derivative):
+            flat: Array = dout.ravel() @ derivative
+            return flat.reshape(dout.shape)
+        return derivative
+    slope = derivative
+    if (slope.ndim == 0 or slope.dtype.kind in "biu") and slope.size in (1, dout.size):
+        # 0 and 1 need no point, and a constant no array.
+        slope = np.array(np.broadcast_to(slope, dout.shape), np.float64)
+    return dout * slope if slope.shape == dout.shape else slope

@@ -1,0 +1,326 @@
+"""Which shapes somebody's code may take: what was asked for, what its arrays and names suggest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from mnist_cli.gradcheck.adapters.drawing import BATCH, FEATURES, Draw, Kind
+from mnist_cli.gradcheck.adapters.state import State
+from mnist_cli.gradcheck.adapters.vocabulary import STEMS, plain
+from mnist_cli.gradcheck.operation import Array
+from mnist_cli.gradcheck.request import Request
+
+HIDDEN, CLASSES = 4, 3
+"""The sizes of weights that are arguments: 10 in, 4 hidden, 3 out."""
+IMAGE = 6
+"""The height of images; they are one wider than high."""
+
+Shape = tuple[int, ...]
+Draws = dict[str, Draw]
+
+
+def held(state: State) -> list[tuple[str, Shape]]:
+    """Return the names and the shapes of what an object holds."""
+    return [(name, array.shape) for name, array in state.arrays.items()]
+
+
+def batch_size(shapes: Iterable[Shape]) -> int:
+    """Return how many examples to draw: a number that is no size of the code's own arrays."""
+    sizes = {size for shape in shapes for size in shape}
+    return next(n for n in range(BATCH, BATCH + 50) if n not in sizes | {FEATURES})
+
+
+def inputs(
+    names: Sequence[str], state: State, request: Request, known: Draws | None = None
+) -> Iterator[Draws]:
+    """Yield how the arrays that are arguments may be drawn, the likeliest first.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The arguments; of a list or a dictionary, ``inputs.0``.
+    state : State
+        What the object holds, whose matrices suggest the shapes.
+    request : Request
+        ``--shape``, which is taken as it is, and ``--columns``.
+    known : dict of Draw, optional
+        Those that are known already.
+    """
+    known = known or {}
+    told: Draws = dict(known)
+    names = [*(name for name in names if name not in known), *known]
+    for index, name in enumerate(names):
+        if name in known:
+            continue
+        shape = request.shapes.get(name) or (request.shapes.get("") if index == 0 else None)
+        if shape is not None:
+            told[name] = drawn(shape, request)
+            if is_weight(name) or is_bias(name) or is_per_feature(name):
+                told[name] = Draw(shape, axis=None, is_parameter=True)
+    unknown = [name for name in names if name not in told]
+    if len(told) == len(names):
+        yield told
+        return
+    if len(unknown) == 1 and len(told) == len(known):
+        for draw in one_input([*held(state), *((n, d.shape) for n, d in known.items())], request):
+            yield {unknown[0]: draw} | told
+        return
+    seen: list[Draws] = []
+    for draws in several_inputs(names, state, request, told):
+        if (draws | told) not in seen:
+            seen.append(draws | told)
+            yield draws | told
+
+
+def drawn(shape: Shape, request: Request) -> Draw:
+    """Return how an input of a given shape is drawn.
+
+    A vector is one example by its nature; so are one row, and, unless examples are columns, one
+    column.
+    """
+    if request.columns:
+        return Draw(shape, axis=-1 if len(shape) > 1 else None)
+    is_one = len(shape) < 2 or (len(shape) == 2 and 1 in shape)
+    return Draw(shape, axis=None if is_one else 0)
+
+
+def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Draw]:
+    """Yield the shapes that the one input may have, by those of the code's own arrays."""
+    n = batch_size(shape for _, shape in own)
+    flat = [(name, shape) for name, shape in own if len(shape) == 2]
+    named = [shape for name, shape in flat if is_weight(name) and 1 not in shape]
+    others = sorted((shape for _, shape in flat if 1 not in shape), key=lambda s: -s[0] * s[1])
+    thin = [shape for name, shape in flat if is_weight(name) and 1 in shape]
+    widths: dict[int, None] = {}
+    for matrix in (*named, *others, *thin):
+        widths |= dict.fromkeys(matrix)
+    for matrix in (*named, *others):
+        widths |= dict.fromkeys(size - 1 for size in matrix if size > 1)
+    for _, shape in own:
+        if len(shape) == 1 or (len(shape) == 2 and 1 in shape):
+            widths[max(shape)] = None
+    kernels = [shape for _, shape in own if len(shape) == 4]
+    if request.columns:
+        for width in (*widths, FEATURES):
+            yield Draw((width, n), axis=-1)
+        return
+    for kernel in kernels:
+        for channels in (kernel[1], kernel[0], kernel[2], kernel[3]):
+            yield Draw((2, channels, IMAGE, IMAGE + 1))
+            yield Draw((2, IMAGE, IMAGE + 1, channels))
+            yield Draw((channels, IMAGE, IMAGE + 1), axis=None)
+    for width in widths:
+        yield Draw((n, width))
+    yield Draw((n, FEATURES))
+    for width in widths:
+        yield Draw((width, n), axis=-1)
+    for width in widths:
+        yield Draw((width, 1), axis=None)
+    for width in (*widths, FEATURES):
+        yield Draw((width,), axis=None)
+    yield Draw((2, 2, IMAGE, IMAGE))
+    yield Draw((FEATURES, 1), axis=None)
+    yield Draw((2, IMAGE, FEATURES))
+    yield Draw((n, 1))
+
+
+def several_inputs(
+    names: Sequence[str], state: State, request: Request, told: Draws
+) -> Iterator[Draws]:
+    """Yield the shapes that several arguments may have, by what they are called.
+
+    Weights are a chain, ``W1`` from the features to the hidden units, ``W2`` on to the classes;
+    everything else of a layer is an input, or has an element a feature, as ``gamma`` has.
+    """
+    n = next(k for k in range(BATCH, BATCH + 50) if all(k not in d.shape for d in told.values()))
+    features, width = FEATURES, CLASSES
+    for name, draw in told.items():
+        if len(draw.shape) == 2 and (not is_weight(name) and not is_bias(name)):
+            features = draw.shape[0 if request.columns else -1]
+            n = draw.shape[-1 if request.columns else 0]
+        elif is_weight(name) and len(draw.shape) == 2:
+            one_output_alone = draw.shape[1] == 1
+            features = draw.shape[1 if request.columns and not one_output_alone else 0]
+            width = draw.shape[0 if request.columns else 1]
+    has_weights = any(is_weight(name) or is_bias(name) for name in names)
+    for columns in (True,) if request.columns else (False, True) if has_weights else (False,):
+        for one_row in (False, True):
+            yield chain(names, n, features, width, columns=columns, one_row=one_row)
+    if any(map(is_weight, names)):
+        for columns in (True,) if request.columns else (False, True):
+            yield one_output(names, n, features, columns=columns)
+    if not request.columns and any(map(is_weight, names)):
+        yield one_output(names, n, features, columns=False, is_vector=True)
+        yield chain(names, n, features, width, columns=False, one_row=False, out_first=True)
+    alike = Draw((features, n), axis=-1) if request.columns else Draw((n, features))
+    yield dict.fromkeys(names, alike)
+    if not request.columns:
+        yield dict.fromkeys(names, Draw((features,), axis=None))
+        first, *others = names
+        row = Draw((features,), axis=None, is_parameter=True)
+        weights = Draw((features, HIDDEN), axis=None, is_parameter=True)
+        yield {first: alike} | dict.fromkeys(others, row)
+        yield {first: alike} | dict.fromkeys(others, replace(row, shape=(1, features)))
+        yield {first: alike} | dict.fromkeys(others, weights)
+        yield {first: alike} | dict.fromkeys(others, Draw((n, 1)))
+        if len(others) == 2:
+            yield {first: alike, others[0]: weights, others[1]: replace(row, shape=(HIDDEN,))}
+        yield {first: Draw((n, HIDDEN)), others[0]: Draw((n, CLASSES))} | dict.fromkeys(
+            others[1:], alike
+        )
+        yield {first: Draw((2, 3, IMAGE, IMAGE + 1))} | {
+            name: Draw(
+                (HIDDEN,) if is_bias(name) else (HIDDEN, 3, 3, 3), axis=None, is_parameter=True
+            )
+            for name in others
+        }
+
+
+def is_weight(name: str) -> bool:
+    """Return whether an argument is called as weights are."""
+    word = plain(name.rpartition(".")[2]).rstrip("0123456789")
+    return word in STEMS[0] or word in ("theta", "wx", "wh", "weightmatrix")
+
+
+def is_bias(name: str) -> bool:
+    """Return whether an argument is called as a bias is."""
+    return plain(name.rpartition(".")[2]).rstrip("0123456789") in STEMS[1]
+
+
+def is_per_feature(name: str) -> bool:
+    """Return whether an argument is called as what each feature has one number of."""
+    return plain(name.rpartition(".")[2]) in (
+        *("gamma", "beta", "scale", "shift", "mean", "var", "gain", "runningmean", "runningvar"),
+    )
+
+
+def chain(
+    names: Sequence[str],
+    n: int,
+    features: int,
+    width: int = CLASSES,
+    *,
+    columns: bool,
+    one_row: bool,
+    out_first: bool = False,
+) -> Draws:
+    """Return the shapes of a layer's or a network's arguments."""
+    weights = [name for name in names if is_weight(name)]
+    sizes = [features, *[HIDDEN] * max(0, len(weights) - 1), width]
+    found: Draws = {}
+    for name in names:
+        if is_weight(name):
+            k = weights.index(name)
+            shape: Shape = (sizes[k], sizes[k + 1])
+            if columns != out_first:
+                shape = shape[::-1]
+            found[name] = Draw(shape, axis=None, is_parameter=True)
+        elif is_bias(name):
+            number = re.sub(r"\D", "", name)
+            k = next(
+                (i for i, w in enumerate(weights) if re.sub(r"\D", "", w) == number),
+                len(weights) - 1,
+            )
+            size = sizes[k + 1] if weights else features
+            shape = bias_shape(size, columns=columns, one_row=one_row)
+            found[name] = Draw(shape, axis=None, is_parameter=True)
+        elif is_per_feature(name):
+            shape = bias_shape(features, columns=columns, one_row=one_row)
+            found[name] = Draw(
+                shape, "positive" if "var" in name else "normal", axis=None, is_parameter=True
+            )
+        else:
+            found[name] = Draw((features, n), axis=-1) if columns else Draw((n, features))
+    return found
+
+
+def bias_shape(width: int, *, columns: bool, one_row: bool) -> tuple[int, ...]:
+    """Return the shape of what is added to every example."""
+    if columns:
+        return (width, 1)
+    return (1, width) if one_row else (width,)
+
+
+def one_output(
+    names: Sequence[str], n: int, features: int, *, columns: bool, is_vector: bool = False
+) -> Draws:
+    """Return the shapes of a logistic regression: a column of weights, and a number for a bias."""
+    found: Draws = {}
+    for name in names:
+        if is_weight(name):
+            shape = (features,) if is_vector else (features, 1)
+            found[name] = Draw(shape, axis=None, is_parameter=True)
+        elif is_bias(name):
+            found[name] = Draw((), axis=None, is_parameter=True)
+        else:
+            found[name] = Draw((features, n), axis=-1) if columns else Draw((n, features))
+    return found
+
+
+def labels(x: Draw, draws: Draws, state: State, request: Request) -> Iterator[Draw]:
+    """Yield the forms that labels may have, the likeliest first.
+
+    Rows of as many classes as the input has columns, or as the code has outputs; indices; rows
+    without a zero, as some losses take their logarithm; and for one column, 0 and 1.
+    """
+    columns = x.axis == -1
+    across = 0 if columns and len(x.shape) > 1 else -1
+    widths: dict[int, None] = {}
+    if request.classes:
+        widths[request.classes] = None
+    else:
+        known = [draw.shape for draw in draws.values() if draw.is_parameter]
+        known += [array.shape for array in state.arrays.values()]
+        for sizes in reversed(known):
+            if len(sizes) in (1, 2):
+                widths |= dict.fromkeys(sizes[::-1])
+        own = x.shape[across] if x.shape else 1
+        # A layer's loss has as many classes as columns; a network's, as its last weights have.
+        widths = {**widths, own: None} if known else {own: None}
+    n = x.shape[x.axis] if x.axis is not None and x.shape else 1
+    is_binary = len(x.shape) > 1 and x.shape[across] == 1
+    kinds: list[Kind] = ["onehot", "index", "soft"]
+    if request.labels == "onehot":
+        kinds = ["onehot", "soft"]
+    elif request.labels == "index":
+        kinds = ["index"]
+    for width in widths:
+        for kind in kinds:
+            shape: tuple[int, ...]
+            if kind == "index":
+                shape = x.shape[:-1] if not columns else (n,)
+                if x.axis is None and len(x.shape) == 1:
+                    shape = ()
+                if is_binary:
+                    shape = x.shape
+                yield Draw(shape, kind, x.axis if shape else None, 2 if is_binary else width)
+                if columns:
+                    yield Draw((1, n), kind, x.axis, width)
+                continue
+            if is_binary and width == 1:
+                yield Draw(x.shape, "bits", x.axis)
+                continue
+            shape = (*x.shape[:-1], width)
+            if columns:
+                shape = (width, *x.shape[1:])
+            yield Draw(shape, kind, x.axis)
+    if request.labels != "index":
+        yield Draw((n,), "real", 0 if x.axis is not None else None)
+        yield Draw((1, n) if columns else (n, 1), "real", x.axis)
+        yield Draw(x.shape, "real", x.axis)
+        yield Draw(x.shape, "signs", x.axis)
+        yield Draw((n,), "bits", 0 if x.axis is not None else None)
+        yield Draw((1, n) if columns else (n, 1), "bits", x.axis)
+
+
+def in_kind(draws: Draws, name: str, kind: Kind) -> Draws:
+    """Return the draws with one array in another kind."""
+    return {**draws, name: replace(draws[name], kind=kind)}
+
+
+def given(array: Array, request: Request) -> Draw:
+    """Return the draw of an array that was given, as it is."""
+    axis = None if not array.ndim else -1 if request.columns else 0
+    return Draw(array.shape, "given", axis, given=array)

@@ -1,0 +1,263 @@
+"""The row of large inputs: what overflows at ±1000, and what is cut off between here and there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mnist_cli.gradcheck.checks.inspection import Inspection, skipped, verdict
+from mnist_cli.gradcheck.comparison import compare
+from mnist_cli.gradcheck.evidence import SMALL, Point
+from mnist_cli.gradcheck.mistakes.behaviour import (
+    FAR_FROM_ZERO,
+    OVERFLOW_ELEMENTWISE,
+    OVERFLOW_OF_LOGARITHM,
+    OVERFLOW_OF_ROWS,
+    overflow_in_single,
+    overflow_raises,
+    rows_leak,
+)
+from mnist_cli.gradcheck.operation import Array, Operation
+from mnist_cli.gradcheck.result import Check, Diagnosis
+from mnist_cli.gradcheck.user_code import UserCodeError
+
+LARGE = (30.0, 1000.0)
+"""About how large the inputs are at which the derivative is looked at once more."""
+LARGE_IN_SINGLE = (100.0, 1000.0)
+"""The same in float32, where exp overflows above 88."""
+CERTAIN = 1e-7
+"""How exact a derivative has to be there, in relation to the largest one at ordinary inputs."""
+LOSS_INFINITE = (
+    "At inputs of ±{:.0f} the loss is not finite, as it takes the logarithm of a probability that "
+    "is rounded to 0; the gradients are."
+)
+LOSS_FLAT = (
+    "At inputs of ±{:.0f} the loss is cut off, so its derivative is 0; backward gives that of the "
+    "loss without the cut, which is meant, as a rule."
+)
+DIRECTIONS = 3
+"""In how many directions that is looked at."""
+
+
+def large_inputs(found: Inspection) -> Iterator[Check]:
+    """Look at inputs of ±30 and ±1000: all must be finite there, and the derivative still right.
+
+    What is infinite in float64 has to be so if it is infinite, or larger than float64 can hold, in
+    extended precision too, as e¹⁰⁰⁰ is.
+    """
+    name, formula = "large inputs", "finite and right at ±30, ±1000"
+    operation = found.operation
+    if not operation.data:
+        yield skipped(name, formula, "there are no examples")
+        return
+    if operation.domain == "positive":
+        yield skipped(name, formula, "not finite at negative inputs, as a logarithm")
+        return
+    if operation.domain != "normal":
+        yield from near_certain(found)
+        return
+    notes: list[str] = []
+    error, diagnosis, elements = 0.0, None, 0
+    for size in LARGE:
+        if diagnosis is None:
+            large = at_large(found, size)
+            elements += sum(large.at[n].size for n in large.data)
+            diagnosis, far_off = of_large(found, large, notes, size)
+            error = max(error, far_off)
+    for size in LARGE_IN_SINGLE:
+        if diagnosis is None:
+            diagnosis = of_single_precision(found, at_large(found, size), size)
+    method = "; ".join(["derivative, float32 too", *dict.fromkeys(notes)])
+    is_compared = np.isfinite(error) and found.gradients_passed
+    yield verdict(name, formula, method, elements, diagnosis, error if is_compared else None)
+
+
+def at_large(found: Inspection, size: float) -> Operation:
+    """Return the operation at large inputs: one example all positive, the next all negative."""
+    operation, rng = found.operation, found.rng
+    at = dict(operation.at)
+    for name in operation.data if operation.wide is None else operation.wide:
+        shape = at[name].shape
+        x = size * rng.choice([-1.0, 1.0], shape) + rng.standard_normal(shape)
+        rows = operation.rows(x) if x.ndim else x
+        if rows.ndim > 1 and len(rows) > 1 and operation.batch_axis is not None:
+            rows[0], rows[1] = np.abs(rows[0]), -np.abs(rows[1])
+        at[name] = x
+    return operation.moved_to(at)
+
+
+def of_large(
+    found: Inspection, large: Operation, notes: list[str], size: float
+) -> tuple[Diagnosis | None, float]:
+    """Return what is wrong at large inputs, if anything is, and how far the derivative is off."""
+    with np.errstate(all="ignore"):
+        try:
+            point = Point(large, found.rng)
+        except UserCodeError as error:
+            return overflow_raises(error.raised), 0.0
+        bad_out = ~np.isfinite(point.out)
+        is_bad = bad_out.any() or any(
+            not np.all(np.isfinite(point.computed.get(name, 0.0))) for name in found.names
+        )
+        if is_bad and bad_out.any() and not np.isnan(point.out).any():
+            is_bad = is_avoidable(point, bad_out)
+            if not is_bad:
+                notes.append(f"infinite at ±{size:.0f}, as it has to be")
+                return None, 0.0
+        if is_bad and is_loss_beside_gradients(found, point):
+            found.remarks.append(LOSS_INFINITE.format(size))
+            is_bad = False
+        if is_bad:
+            return of_overflow(found, point, bad_out), 0.0
+        if not found.gradients_passed:
+            return None, 0.0
+        off = max((derivative_error(found, point, name) for name in found.names), default=0.0)
+        if off <= max(CERTAIN, found.tolerance):
+            return None, off
+        if is_flat_loss(found, point):
+            found.remarks.append(LOSS_FLAT.format(size))
+            return None, 0.0
+    return FAR_FROM_ZERO.diagnosis(), off
+
+
+def is_flat_loss(found: Inspection, point: Point) -> bool:
+    """Return whether a loss is cut off there, and backward is that of the loss without the cut.
+
+    It is what people mean who keep a logarithm from infinity: without a slope, nothing is learned.
+    """
+    if point.out.size != 1 or any(point.at[name].size > SMALL for name in found.names):
+        return False
+    for name in found.names:
+        comparison = compare(point.computed[name], point.exact(name), CERTAIN)
+        if comparison.exact[comparison.wrong].any():
+            return False
+    return True
+
+
+def is_loss_beside_gradients(found: Inspection, point: Point) -> bool:
+    """Return whether only the loss is not finite, and nothing is computed from it.
+
+    So it is where forward returns the probabilities or the gradients as well, and in a whole
+    network, whose inputs are data.
+    """
+    operation = found.operation
+    has_parameters = any(name not in operation.data for name in found.names)
+    return (
+        point.out.size == 1
+        and (operation.returns_more or has_parameters)
+        and has_log_of_zero(point)
+    )
+
+
+def derivative_error(found: Inspection, point: Point, name: str) -> float:
+    """Return how far a derivative at large inputs is off, in a few directions.
+
+    In relation to the largest one at ordinary inputs: where ``1 − tanh²`` is 0, and ``s·(1 − s)``
+    has lost its digits, right code gives no more.
+    """
+    ordinary = float(np.abs(found.point.computed[name]).max(initial=0))
+    computed, worst = point.computed[name], 0.0
+    if computed.shape != point.at[name].shape:
+        return np.inf
+    for _ in range(DIRECTIONS):
+        direction = found.rng.choice([-1.0, 1.0], computed.shape)
+        claimed = float((computed * direction).sum())
+        right, slack = point.along_with_slack(name, direction)
+        scale = max(ordinary, float(np.abs(computed).max(initial=0)), abs(right)) or 1.0
+        if np.isfinite(right):
+            worst = max(worst, max(0.0, abs(claimed - right) - slack) / scale)
+    return worst
+
+
+def of_overflow(found: Inspection, point: Point, bad_out: Array) -> Diagnosis:
+    """Return why something is not finite: a maximum over the whole batch, a logarithm, exp."""
+    operation = point.operation
+    rows = operation.rows(bad_out) if bad_out.ndim else bad_out
+    if operation.batch_axis is not None and operation.batch_size > 1:
+        finite = [is_finite_alone(operation, n) for n in range(operation.batch_size)]
+        if rows.ndim > 1:
+            bad = np.unique(np.argwhere(rows)[:, 0]).tolist()
+            mixed = [n for n in bad if n < len(finite) and finite[n]]
+        else:
+            mixed = [0] if bad_out.all() and all(finite) else []
+        if mixed:
+            return rows_leak(mixed[0])
+    if found.point.is_elementwise:
+        return OVERFLOW_ELEMENTWISE
+    is_infinite = bool(np.isinf(point.out).any()) and not np.isnan(point.out).any()
+    if point.out.size == 1 and (is_infinite or has_log_of_zero(point)):
+        return OVERFLOW_OF_LOGARITHM
+    return OVERFLOW_OF_ROWS
+
+
+def has_log_of_zero(point: Point) -> bool:
+    """Return whether a loss is not finite only where a probability has been rounded to 0.
+
+    Then its gradient, which takes no logarithm, is finite all the same.
+    """
+    return all(np.all(np.isfinite(gradient)) for gradient in point.computed.values())
+
+
+def is_finite_alone(operation: Operation, row: int) -> bool:
+    """Return whether the output is finite for one of the examples alone."""
+    try:
+        alone = operation.alone(row)
+        return bool(np.all(np.isfinite(np.asarray(alone.value(alone.at)))))
+    except UserCodeError:
+        return False
+
+
+def is_avoidable(point: Point, bad: Array) -> bool:
+    """Return whether the infinite outputs are finite numbers that float64 could hold."""
+    wide = {n: point.at[n].astype(np.longdouble) for n in point.operation.data}
+    try:
+        out = np.asarray(point.operation.open(point.at | wide).forward(), np.longdouble)
+    except Exception:
+        return False
+    limit = np.finfo(np.float64).max
+    return bool(np.any(np.isfinite(out[bad]) & (np.abs(out[bad]) < limit)))
+
+
+def of_single_precision(found: Inspection, large: Operation, size: float) -> Diagnosis | None:
+    """Return what is wrong in float32 that is right in float64: an exp that overflows there."""
+    limit = float(np.finfo(np.float32).max)
+    narrow = {name: array.astype(np.float32) for name, array in large.at.items()}
+    results = []
+    with np.errstate(all="ignore"):
+        for arrays in (large.at, narrow):
+            session = large.open({n: a.copy() for n, a in arrays.items()})
+            try:
+                out = session.forward().copy()
+                dout = np.resize(found.point.dout, out.shape).astype(arrays[large.data[0]].dtype)
+                gradients = session.backward(dout)
+            except UserCodeError:
+                return None
+            results.append([out, *(np.asarray(gradients[n]) for n in large.data if n in gradients)])
+        is_beside = is_loss_beside_gradients(found, found.point)
+        for wide, single in zip(*results, strict=False):
+            if wide.shape != single.shape or (is_beside and single.size == 1):
+                continue
+            fits = np.isfinite(wide) & (np.abs(wide) < limit)
+            if np.any(fits & ~np.isfinite(single)):
+                return overflow_in_single(size, is_elementwise=found.point.is_elementwise)
+    return None
+
+
+def near_certain(found: Inspection) -> Iterator[Check]:
+    """Look at a loss of probabilities where they are nearly 0 and 1, and never beyond."""
+    operation, name = found.operation, "large inputs"
+    formula = "right at probabilities near 0 and 1"
+    if not found.gradients_passed:
+        yield skipped(name, formula, "the loss is one of probabilities")
+        return
+    at = dict(operation.at)
+    for array in operation.data:
+        p = at[array]
+        sharp = p**4 / (p**4).sum(axis=-1, keepdims=True) if operation.domain != "unit" else p**3
+        at[array] = np.clip(sharp, 1e-3, 1 - 1e-3)
+    point = Point(operation.moved_to(at), found.rng)
+    off = max((derivative_error(found, point, n) for n in found.names), default=0.0)
+    diagnosis = FAR_FROM_ZERO.diagnosis() if off > max(CERTAIN, found.tolerance) else None
+    elements = sum(at[n].size for n in operation.data)
+    yield verdict(name, formula, "derivative; a loss of probabilities", elements, diagnosis, off)

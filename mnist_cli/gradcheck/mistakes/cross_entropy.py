@@ -1,0 +1,379 @@
+# ruff: noqa: D401 - the docstrings of mistakes are what users read
+"""The mistakes that people make with the gradient of a cross-entropy, of classes or of bits.
+
+A factor besides, as the batch size, is found out by `mnist_cli.gradcheck.diagnosis`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mnist_cli.gradcheck.mistakes.registry import Claim, also, mistake
+from mnist_cli.gradcheck.operation import Array
+from mnist_cli.nn.layers import Softmax
+
+if TYPE_CHECKING:
+    from mnist_cli.gradcheck.evidence import Evidence
+
+EPSILONS = (*(10.0**-k for k in range(2, 17)), float(np.finfo(np.float64).eps))
+"""What people add to a probability before they take its logarithm."""
+RECOGNISED = 1e-3
+"""How far a loss may be from a cross-entropy, as with an ε in its logarithm, and still be one."""
+
+BISHOP = "Bishop (2006), Pattern Recognition and Machine Learning, section 4.3.4"
+NIELSEN = "Nielsen (2015), Neural Networks and Deep Learning, chapter 3"
+NOTES = "CS231n (Stanford), notes 'Linear Classification', section on the softmax classifier"
+STABLE = (
+    "Blanchard, Higham and Higham (2021), Accurately computing the log-sum-exp and softmax "
+    "functions"
+)
+
+EPSILON = (
+    "It is the gradient of −log p, and forward computes the logarithm of something else, as of "
+    "p + ε or of a clipped p: take the logarithm of a softmax as x − max − log Σ exp(x − max), "
+    "which needs no ε; or, if it is meant, widen --tolerance."
+)
+EPSILON_IN_BACKWARD = (
+    "An ε has been added in the gradient, and forward takes the logarithm without it: leave it "
+    "out of both, or put it into both."
+)
+
+Kind = Literal["classes of logits", "classes", "bits of logits", "bits"]
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """A loss that has been recognised by its value.
+
+    Attributes
+    ----------
+    kind : str
+        Whether it is one of classes or of bits, and of logits or of probabilities.
+    x, t : array, shape (N, C)
+        The input, and the labels as rows.
+    p : array
+        The probabilities.
+    unit : number or array, shape (N, 1)
+        The gradient from above of each term, with the mean in it.
+    """
+
+    kind: Kind
+    x: Array
+    t: Array
+    p: Array
+    unit: float | Array
+
+
+def cross_entropies(evidence: Evidence) -> Iterator[CrossEntropy]:
+    """Yield the cross-entropy that the operation is, if it is one and this is its input."""
+    t = _labels(evidence)
+    if t is None or not evidence.is_input:
+        return
+    x = evidence.value
+    with np.errstate(all="ignore"):
+        s, sigmoid = Softmax().forward(x), 1 / (1 + np.exp(-x))
+    inside = bool(np.all((x > 0) & (x < 1)))
+    candidates: tuple[tuple[Kind, Array, bool], ...] = (
+        ("classes of logits", s, x.shape[-1] > 1),
+        ("classes", x, inside),
+        ("bits of logits", sigmoid, True),
+        ("bits", x, inside),
+    )
+    for kind, p, is_possible in candidates:
+        if not is_possible:
+            continue
+        with np.errstate(all="ignore"):
+            terms = -t * np.log(p)
+            if kind.startswith("bits"):
+                terms = terms - (1 - t) * np.log(1 - p)
+        unit = _unit(evidence, terms)
+        if unit is not None:
+            yield CrossEntropy(kind, x, t, p, unit)
+            return
+
+
+def _labels(evidence: Evidence) -> Array | None:
+    """Return the labels as rows, or the other input where there are two of one shape."""
+    x, labels = evidence.value, evidence.operation.labels
+    if x.ndim != 2:
+        return None
+    if labels is None:
+        others = [n for n in evidence.operation.data if n != evidence.name]
+        if not evidence.is_input or len(others) != 1:
+            return None
+        labels = evidence.point.at[others[0]]
+    if evidence.labels is not None and evidence.labels.shape == x.shape:
+        return evidence.labels.astype(np.float64)
+    if labels.size == x.size:
+        rows = evidence.operation.rows(labels)
+        return rows.astype(np.float64) if rows.shape == x.shape else None
+    whole = labels.ravel().astype(int)
+    if labels.size != len(x) or not np.array_equal(whole, labels.ravel()):
+        return None
+    if whole.min() < 0 or whole.max() >= x.shape[-1]:
+        return None
+    one_hot: Array = np.eye(x.shape[-1])[whole]
+    return one_hot
+
+
+def _unit(evidence: Evidence, terms: Array) -> float | Array | None:
+    """Return by what each term is multiplied, if the output is the sum or the mean of them."""
+    out, dout = evidence.point.out, evidence.point.dout
+    if not np.all(np.isfinite(terms)):
+        return None
+    if out.size == 1:
+        value = float(out.ravel()[0])
+        for count in (len(terms), 1, terms.size):
+            if np.isclose(value, terms.sum() / count, rtol=RECOGNISED):
+                return evidence.upstream / count
+        return None
+    if out.size == len(terms):
+        each = terms.sum(axis=-1)
+        for count in (1, terms.shape[-1]):
+            if np.allclose(out.ravel(), each / count, rtol=RECOGNISED, atol=RECOGNISED):
+                return dout.reshape(-1, 1) / count
+    if evidence.out.shape == terms.shape and np.allclose(evidence.out, terms, RECOGNISED):
+        return evidence.dout
+    return None
+
+
+def _of(evidence: Evidence, *kinds: Kind) -> Iterator[CrossEntropy]:
+    for found in cross_entropies(evidence):
+        if found.kind in kinds:
+            yield found
+
+
+@also("softmax-twice", "special")
+def softmax_twice_in_cross_entropy(evidence: Evidence) -> Iterator[Claim]:
+    """The softmax has been differentiated twice.
+
+    (p − t)/N is the gradient to the logits already, and has been multiplied by the softmax's
+    Jacobian once more.
+    """
+    for loss in _of(evidence, "classes of logits"):
+        softmax = Softmax()
+        s = softmax.forward(loss.x)
+        yield softmax.backward(s - loss.t) * loss.unit
+        yield (
+            (Softmax().forward(s) - loss.t) * loss.unit,
+            "The softmax has been taken of probabilities once more: it is softmax(p) − t in place "
+            "of p − t.",
+        )
+    for loss in _of(evidence, "classes"):
+        yield (
+            (loss.x - loss.t) * loss.unit,
+            "It is p − t, the gradient to the logits, with the softmax already differentiated; "
+            "this loss is of probabilities, whose gradient is −t/(p·N), and before a softmax node "
+            "p − t differentiates the softmax twice.",
+        )
+
+
+@also("softmax-not-differentiated", "special")
+def softmax_not_differentiated_in_cross_entropy(evidence: Evidence) -> Iterator[Claim]:
+    """It is −t/(p·N), the gradient to the probabilities.
+
+    The softmax has not been differentiated; to the logits it is (p − t)/N.
+    """
+    for loss in _of(evidence, "classes of logits"):
+        yield -loss.t / loss.p * loss.unit
+
+
+@also("softmax-diagonal-only", "special")
+def softmax_diagonal_only_in_cross_entropy(evidence: Evidence) -> Iterator[Claim]:
+    """The softmax has been differentiated by the diagonal of its Jacobian alone, s·(1 − s).
+
+    The other entries, −s_i·s_j, are missing.
+    """
+    for loss in _of(evidence, "classes of logits"):
+        s, t = loss.p, loss.t
+        yield -t * (1 - s) * loss.unit
+        yield (
+            (s - t) * s * (1 - s) * loss.unit,
+            "(p − t) has been multiplied by the diagonal of the softmax's Jacobian, s·(1 − s): "
+            "the softmax is in p − t already, and its Jacobian has more than a diagonal.",
+        )
+
+
+@also("softmax-input-for-output", "special")
+def softmax_input_for_output_in_cross_entropy(evidence: Evidence) -> Iterator[Claim]:
+    """The derivative of the softmax has been taken as value·(1 − input).
+
+    Its s is the output in both places.
+    """
+    for loss in _of(evidence, "classes of logits"):
+        yield -loss.t * (1 - loss.x) * loss.unit
+
+
+@also("rows-leak", "special")
+def rows_leak_in_cross_entropy(evidence: Evidence) -> Iterator[Claim]:
+    """The softmax in the gradient is taken over more than the row.
+
+    Each row is a distribution of its own, so use axis=-1 and keepdims=True.
+    """
+    for loss in _of(evidence, "classes of logits"):
+        exponentials = np.exp(loss.x - loss.x.max())
+        for axis, told in ((None, "the whole batch"), (0, "the columns, axis=0")):
+            yield (
+                (exponentials / exponentials.sum(axis=axis) - loss.t) * loss.unit,
+                f"The softmax in the gradient is taken over {told}: each row is a distribution of "
+                "its own, so use axis=-1 and keepdims=True.",
+            )
+
+
+@mistake(
+    "softmax-missing",
+    formula="dz = (softmax(z) − t)/N",
+    wrong="dz = (z - t) / len(z)",
+    right="dz = (softmax(z) - t) / len(z)",
+    source=BISHOP,
+)
+def softmax_missing(evidence: Evidence) -> Iterator[Claim]:
+    """It is z − t, with the logits in place of their softmax: (softmax(z) − t)/N is right."""
+    for loss in _of(evidence, "classes of logits"):
+        yield (loss.x - loss.t) * loss.unit
+
+
+@mistake(
+    "labels-missing",
+    formula="dz = (p − t)/N",
+    wrong="dz = p / len(p)",
+    right="dz = p.copy();  dz[np.arange(len(p)), y] -= 1;  dz /= len(p)",
+    source=NOTES,
+)
+def labels_missing(evidence: Evidence) -> Iterator[Claim]:
+    """The labels have not been subtracted: it is p, not p − t."""
+    for loss in _of(evidence, "classes of logits", "bits of logits"):
+        yield loss.p * loss.unit
+
+
+@mistake(
+    "labels-added",
+    formula="dz = (p − t)/N",
+    wrong="dz = (p + t) / len(p)",
+    right="dz = (p - t) / len(p)",
+    source=NOTES,
+)
+def labels_added(evidence: Evidence) -> Iterator[Claim]:
+    """The labels are added, where they are subtracted: p − t."""
+    for loss in _of(evidence, "classes of logits", "bits of logits"):
+        yield (loss.p + loss.t) * loss.unit
+
+
+@mistake(
+    "sigmoid-twice",
+    formula="dp = (p − t) / (p·(1 − p)),  and  dz = p − t  for z before the sigmoid",
+    wrong="loss = bce(p, t);  dp = p - t",
+    right="loss = bce(p, t);  dp = (p - t) / (p * (1 - p))",
+    source=NIELSEN,
+)
+def sigmoid_twice(evidence: Evidence) -> Iterator[Claim]:
+    """The sigmoid is differentiated twice: p − t has its derivative in it already.
+
+    This loss is of probabilities, whose gradient is (p − t)/(p·(1 − p)); the sigmoid before it
+    multiplies its own derivative in.
+    """
+    for loss in _of(evidence, "bits"):
+        yield (loss.p - loss.t) * loss.unit
+        yield (loss.p - loss.t) * loss.p * (1 - loss.p) * loss.unit
+    for loss in _of(evidence, "bits of logits"):
+        yield (
+            (loss.p - loss.t) * loss.p * (1 - loss.p) * loss.unit,
+            "The sigmoid is differentiated twice: p − t is the gradient to the logits already, "
+            "and has been multiplied by p·(1 − p) once more.",
+        )
+
+
+@mistake(
+    "sigmoid-not-differentiated",
+    formula="dz = p − t  for z before the sigmoid",
+    wrong="dz = (p - t) / (p * (1 - p))",
+    right="dz = p - t",
+    source=NIELSEN,
+)
+def sigmoid_not_differentiated(evidence: Evidence) -> Iterator[Claim]:
+    """It is (p − t)/(p·(1 − p)), the gradient to the probabilities.
+
+    The sigmoid has not been differentiated; to the logits it is p − t.
+    """
+    for loss in _of(evidence, "bits of logits"):
+        yield (loss.p - loss.t) / (loss.p * (1 - loss.p)) * loss.unit
+
+
+@mistake(
+    "sigmoid-missing",
+    formula="dz = sigmoid(z) − t",
+    wrong="dz = z - t",
+    right="dz = sigmoid(z) - t",
+    source=NIELSEN,
+)
+def sigmoid_missing(evidence: Evidence) -> Iterator[Claim]:
+    """It is z − t, with the logits in place of their sigmoid: sigmoid(z) − t is right."""
+    for loss in _of(evidence, "bits of logits"):
+        yield (loss.x - loss.t) * loss.unit
+
+
+@mistake(
+    "one-class-only",
+    formula="dp = −t/p + (1 − t)/(1 − p)",
+    wrong="dp = -t / p",
+    right="dp = -t / p + (1 - t) / (1 - p)",
+    source=NIELSEN,
+)
+def one_class_only(evidence: Evidence) -> Iterator[Claim]:
+    """It is the gradient of one of the two terms of a binary cross-entropy.
+
+    Where the label is 0 the loss is −log(1 − p), whose gradient is missing, or the other way round.
+    """
+    for loss in _of(evidence, "bits"):
+        yield -loss.t / loss.p * loss.unit
+        yield (1 - loss.t) / (1 - loss.p) * loss.unit
+        yield (
+            (-loss.t / loss.p - (1 - loss.t) / (1 - loss.p)) * loss.unit,
+            "The sign of the second term is wrong: −log(1 − p) has the gradient +1/(1 − p).",
+        )
+    for loss in _of(evidence, "bits of logits"):
+        yield loss.t * (loss.p - 1) * loss.unit
+        yield (1 - loss.t) * loss.p * loss.unit
+
+
+@mistake(
+    "epsilon-in-logarithm",
+    formula="d log(p + ε)/dp = 1/(p + ε);  log softmax(x) = x − max − log Σ exp(x − max)",
+    wrong="loss = -np.log(p + 1e-7);  dp = -1 / p",
+    right="loss = -np.log(p + 1e-7);  dp = -1 / (p + 1e-7)",
+    source=STABLE,
+)
+def epsilon_in_logarithm(evidence: Evidence) -> Iterator[Claim]:
+    """Forward takes the logarithm of p + ε, or of a clipped p, and the gradient is that of log p.
+
+    Take the logarithm of a softmax as x − max − log Σ exp(x − max), which needs no ε; or, if it is
+    meant, widen --tolerance.
+    """
+    for loss in cross_entropies(evidence):
+        p, t, unit = loss.p, loss.t, loss.unit
+        if loss.kind in ("classes of logits", "bits of logits"):
+            yield (p - t) * unit, EPSILON
+        elif loss.kind == "classes":
+            yield -t / p * unit, EPSILON
+            for epsilon in EPSILONS:
+                yield -t / (p + epsilon) * unit, EPSILON_IN_BACKWARD
+        else:
+            yield (p - t) / (p * (1 - p)) * unit, EPSILON
+            for epsilon in EPSILONS:
+                clipped = np.clip(p, epsilon, 1 - epsilon)
+                yield (
+                    (p - t) / (p * (1 - p) + epsilon) * unit,
+                    f"It is (p − t)/(p·(1 − p) + {epsilon:.0e}), which is not the gradient of what "
+                    "forward computes: log(p + ε) has the gradient 1/(p + ε). Put the same ε in "
+                    "the same place in both, or in neither.",
+                )
+                yield (
+                    (-t / (p + epsilon) + (1 - t) / (1 - p + epsilon)) * unit,
+                    EPSILON_IN_BACKWARD,
+                )
+                if not np.array_equal(clipped, p):
+                    yield (clipped - t) / (clipped * (1 - clipped)) * unit, EPSILON_IN_BACKWARD

@@ -1,0 +1,148 @@
+"""Which of a file's functions are a pair: a function, and the one that is its derivative."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Collection, Iterator
+from typing import Any
+
+WORDS = (
+    "backward",
+    "backwards",
+    "backprop",
+    "bprop",
+    "back",
+    "bwd",
+    "derivative",
+    "derivate",
+    "deriv",
+    "der",
+    "gradient",
+    "grads",
+    "grad",
+    "jacobian",
+    "jac",
+    "prime",
+    "diff",
+    "delta",
+    "dx",
+)
+"""What people put before or behind the name of a function to name its derivative."""
+
+EXCHANGED = (
+    ("backwards", "forwards"),
+    ("backward", "forward"),
+    ("backprop", "forwardprop"),
+    ("backprop", "forward"),
+    ("bprop", "fprop"),
+    ("bwd", "fwd"),
+    ("back", "forward"),
+    ("gradients", "loss"),
+    ("gradients", "cost"),
+    ("gradient", "loss"),
+    ("gradient", "cost"),
+    ("grad", "loss"),
+    ("grad", "cost"),
+)
+"""A word in a derivative's name, and the one that stands in its place in the function's."""
+
+GRADIENT = re.compile(
+    r"(d|g|d_\w+|d[A-Z]\w*|d[a-z]\d*|\w*grads?|\w*grads?_\w+|\w*gradients?\w*"
+    r"|nabla\w*|delta\w*|jac\w*|dj_?d\w+|d(out|loss|scores|logits|params))"
+)
+"""What people call a gradient in the code that computes it."""
+
+
+def partner(name: str, names: Collection[str]) -> tuple[str, str] | None:
+    """Return the pair that a function belongs to: the function, and its derivative.
+
+    Parameters
+    ----------
+    name : str
+        The name of either.
+    names : collection of str
+        The names of the functions beside it.
+
+    Returns
+    -------
+    tuple of str, or None
+        The name of the function and that of its derivative; None if nothing is called so.
+    """
+    forward = function_of(name, names)
+    if forward is not None:
+        return forward, name
+    for other in names:
+        if function_of(other, names) == name:
+            return name, other
+    return None
+
+
+def function_of(name: str, names: Collection[str]) -> str | None:
+    """Return the function that one is the derivative of, to judge by its name, or None."""
+    known: dict[str, list[str]] = {}
+    for other in names:
+        if other != name:
+            known.setdefault(_plain(other), []).append(other)
+    for stem in _stems(name):
+        for form in (stem, f"{stem}forward", f"forward{stem}", f"{stem}fwd"):
+            if stem and form in known:
+                # Of softmax and soft_max, soft_max_prime belongs to the one that is in its name.
+                return min(known[form], key=lambda other: other not in name)
+    return None
+
+
+def _plain(name: str) -> str:
+    """Return a name without underscores and capitals, which people set as they like."""
+    return name.replace("_", "").lower()
+
+
+def _stems(name: str) -> Iterator[str]:
+    """Yield what the function may be called whose derivative has this name."""
+    plain = _plain(name)
+    for backward, forward in EXCHANGED:
+        if backward in plain:
+            yield plain.replace(backward, forward)
+            # batchnorm_backward_alt is one more derivative of batchnorm_forward.
+            yield plain[: plain.index(backward)] + forward
+    for word in WORDS:
+        if plain.endswith(word):
+            stem = plain.removesuffix(word)
+            yield from (stem, stem.removesuffix("2"))  # relu2deriv
+        if plain.startswith(word):
+            yield from (plain.removeprefix(word), plain.removeprefix(word).removeprefix("of"))
+    if name.endswith(("_d", "_D")):
+        yield plain[:-1]
+    if plain.startswith("d"):
+        yield plain[1:]
+
+
+def returns_gradient(function: Any, name: str = "") -> bool:
+    """Return whether a function returns a gradient beside its value: ``return loss, dW``.
+
+    Parameters
+    ----------
+    function : callable
+    name : str
+        What it is called: of a loss, whatever else it returns is taken for a gradient.
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except Exception:  # no source, or a line of a larger expression
+        return False
+    is_loss = _plain(name).endswith(("loss", "cost", "propagate", "objective"))
+    return any(
+        isinstance(node, ast.Return)
+        and isinstance(node.value, ast.Tuple)
+        and (
+            is_loss
+            or any(
+                isinstance(part, ast.Name) and GRADIENT.fullmatch(part.id)
+                for element in node.value.elts
+                for part in ast.walk(element)
+            )
+        )
+        for node in ast.walk(tree)
+    )

@@ -1,0 +1,296 @@
+"""Layers whose backward takes the learning rate and moves the weights itself."""
+
+import numpy as np
+
+
+class Layer:
+    def forward(self, input):
+        raise NotImplementedError
+
+    def backward(self, output_gradient, learning_rate):
+        raise NotImplementedError
+
+
+class Dense(Layer):
+    """One example, in a column."""
+
+    def __init__(self, n_inputs, n_outputs):
+        self.weights = np.random.randn(n_outputs, n_inputs)
+        self.bias = np.random.randn(n_outputs, 1)
+
+    def forward(self, input):
+        self.input = input
+        return self.weights @ input + self.bias
+
+    def backward(self, output_gradient, learning_rate):
+        to_input = self.weights.T @ output_gradient
+        self.weights -= learning_rate * output_gradient @ self.input.T
+        self.bias -= learning_rate * output_gradient
+        return to_input
+
+
+class DenseMovedFirst(Dense):
+    def backward(self, output_gradient, learning_rate):
+        self.weights -= learning_rate * output_gradient @ self.input.T
+        self.bias -= learning_rate * output_gradient
+        return self.weights.T @ output_gradient
+
+
+class DenseUphill(Dense):
+    def backward(self, output_gradient, learning_rate):
+        to_input = self.weights.T @ output_gradient
+        self.weights += learning_rate * output_gradient @ self.input.T
+        self.bias -= learning_rate * output_gradient
+        return to_input
+
+
+class Activation(Layer):
+    def __init__(self, function, prime):
+        self.function, self.prime = function, prime
+
+    def forward(self, input):
+        self.input = input
+        return self.function(input)
+
+    def backward(self, output_gradient, learning_rate):
+        return np.multiply(output_gradient, self.prime(self.input))
+
+
+class Tanh(Activation):
+    def __init__(self):
+        super().__init__(np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+
+
+class TanhTwice(Activation):
+    def __init__(self):
+        super().__init__(np.tanh, lambda x: (1 - np.tanh(x) ** 2) ** 2)
+
+
+class Sine(Activation):
+    def __init__(self):
+        super().__init__(np.sin, lambda x: -np.cos(x))
+
+
+class Softmax(Layer):
+    """One vector in a column."""
+
+    def forward(self, input):
+        e = np.exp(input - input.max())
+        self.output = e / np.sum(e)
+        return self.output
+
+    def backward(self, output_gradient, learning_rate):
+        n = self.output.size
+        tiled = np.tile(self.output, n)
+        return (tiled * (np.identity(n) - tiled.T)) @ output_gradient
+
+
+class SoftmaxInput(Softmax):
+    def forward(self, input):
+        self.input = input
+        return super().forward(input)
+
+    def backward(self, output_gradient, learning_rate):
+        n = self.input.size
+        tiled = np.tile(self.input, n)
+        return (tiled * (np.identity(n) - tiled.T)) @ output_gradient
+
+
+class Reshape(Layer):
+    def __init__(self, input_shape, output_shape):
+        self.input_shape, self.output_shape = input_shape, output_shape
+
+    def forward(self, input):
+        return np.reshape(input, self.output_shape)
+
+    def backward(self, output_gradient, learning_rate):
+        return np.reshape(output_gradient, self.input_shape)
+
+
+class Convolution(Layer):
+    """One image with one channel, valid, and a few kernels."""
+
+    def __init__(self, image=(6, 5), size=3, depth=2):
+        self.size = size
+        self.kernels = np.random.randn(depth, size, size)
+        self.biases = np.random.randn(depth, image[0] - size + 1, image[1] - size + 1)
+
+    def forward(self, image):
+        self.image = image
+        out = self.biases.copy()
+        for i in range(self.size):
+            for j in range(self.size):
+                part = image[i : i + out.shape[1], j : j + out.shape[2]]
+                out += self.kernels[:, i, j, None, None] * part
+        return out
+
+    def backward(self, output_gradient, learning_rate):
+        h, w = output_gradient.shape[1:]
+        to_kernels, to_image = np.zeros_like(self.kernels), np.zeros(self.image.shape)
+        for i in range(self.size):
+            for j in range(self.size):
+                part = self.image[i : i + h, j : j + w]
+                to_kernels[:, i, j] = (output_gradient * part).sum(axis=(1, 2))
+                weighted = self.kernels[:, i, j, None, None] * output_gradient
+                to_image[i : i + h, j : j + w] += weighted.sum(axis=0)
+        self.kernels -= learning_rate * to_kernels
+        self.biases -= learning_rate * output_gradient
+        return to_image
+
+
+class ConvolutionFlipped(Convolution):
+    """The kernels are turned round on the way back, as for a true convolution."""
+
+    def backward(self, output_gradient, learning_rate):
+        turned = self.kernels[:, ::-1, ::-1].copy()
+        super().backward(output_gradient, learning_rate)
+        h, w = output_gradient.shape[1:]
+        to_image = np.zeros(self.image.shape)
+        for i in range(self.size):
+            for j in range(self.size):
+                weighted = turned[:, i, j, None, None] * output_gradient
+                to_image[i : i + h, j : j + w] += weighted.sum(axis=0)
+        return to_image
+
+
+class FullyConnected:
+    """A batch in rows."""
+
+    def __init__(self):
+        self.W = np.random.randn(5, 4) * 0.3
+        self.b = np.zeros((1, 4))
+
+    def forward(self, X):
+        self.X = X
+        return np.dot(X, self.W) + self.b
+
+    def backward(self, grad, lr=0.01):
+        dX = np.dot(grad, self.W.T)
+        self.W = self.W - lr * np.dot(self.X.T, grad)
+        self.b = self.b - lr * np.sum(grad, axis=0, keepdims=True)
+        return dX
+
+
+class FullyConnectedSum(FullyConnected):
+    def backward(self, grad, lr=0.01):
+        dX = np.dot(grad, self.W.T)
+        self.W = self.W - lr * np.dot(self.X.T, grad)
+        self.b = self.b - lr * grad.sum()
+        return dX
+
+
+class FullyConnectedMean(FullyConnected):
+    def backward(self, grad, lr=0.01):
+        dX = np.dot(grad, self.W.T)
+        self.W = self.W - lr * np.dot(self.X.T, grad) / len(self.X)
+        self.b = self.b - lr * np.sum(grad, axis=0, keepdims=True)
+        return dX
+
+
+class FullyConnectedMoved(FullyConnected):
+    def backward(self, grad, lr=0.01):
+        self.W = self.W - lr * np.dot(self.X.T, grad)
+        self.b = self.b - lr * np.sum(grad, axis=0, keepdims=True)
+        return np.dot(grad, self.W.T)
+
+
+class SGD:
+    def __init__(self, learning_rate=0.1):
+        self.learning_rate = learning_rate
+
+    def update(self, w, grad):
+        return w - self.learning_rate * grad
+
+
+class Momentum:
+    def __init__(self, learning_rate=0.1, momentum=0.9):
+        self.learning_rate, self.momentum, self.v = learning_rate, momentum, None
+
+    def update(self, w, grad):
+        if self.v is None:
+            self.v = np.zeros(np.shape(w))
+        self.v = self.momentum * self.v + (1 - self.momentum) * grad
+        return w - self.learning_rate * self.v
+
+
+class WithOptimizer:
+    """An optimiser for each of the two parameters."""
+
+    def __init__(self):
+        self.W, self.w0 = np.random.uniform(-1, 1, (4, 3)), np.zeros((1, 3))
+        self.W_opt, self.w0_opt = Momentum(), Momentum()
+
+    def forward_pass(self, X, training=True):
+        self.layer_input = X
+        return X.dot(self.W) + self.w0
+
+    def backward_pass(self, accum_grad):
+        W = self.W
+        self.W = self.W_opt.update(self.W, self.layer_input.T.dot(accum_grad))
+        self.w0 = self.w0_opt.update(self.w0, accum_grad.sum(axis=0, keepdims=True))
+        return accum_grad.dot(W.T)
+
+
+class WithOptimizerFive(WithOptimizer):
+    def backward_pass(self, accum_grad):
+        W = self.W
+        self.W = self.W_opt.update(self.W, self.layer_input.T.dot(accum_grad))
+        self.w0 = self.w0_opt.update(self.w0, 5 * accum_grad.mean(axis=0, keepdims=True))
+        return accum_grad.dot(W.T)
+
+
+class WithOptimizerAfter(WithOptimizer):
+    """Goes back through the weights that the optimiser has already moved."""
+
+    def __init__(self):
+        super().__init__()
+        self.W_opt, self.w0_opt = SGD(), SGD()
+
+    def backward_pass(self, accum_grad):
+        self.W = self.W_opt.update(self.W, self.layer_input.T.dot(accum_grad))
+        self.w0 = self.w0_opt.update(self.w0, accum_grad.sum(axis=0, keepdims=True))
+        return accum_grad.dot(self.W.T)
+
+
+class DoubleStep:
+    """Named after the Greek letter, and without a bias."""
+
+    def __init__(self, n_in=5, n_out=2):
+        self.W = np.random.randn(n_in, n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout, eta):
+        dW, dx = self.x.T @ dout, dout @ self.W.T
+        self.W -= eta * 2 * dW
+        return dx
+
+
+class Perceptrons:
+    """feed_forward and back_propagate, with an eta."""
+
+    def __init__(self, inputs=4, outputs=3):
+        self.w = np.random.uniform(-1, 1, (inputs, outputs))
+
+    def feed_forward(self, x):
+        self.x = x
+        self.s = 1 / (1 + np.exp(-(x @ self.w)))
+        return self.s
+
+    def back_propagate(self, error, eta):
+        delta = error * self.s * (1 - self.s)
+        back = delta @ self.w.T
+        self.w -= eta * (self.x.T @ delta)
+        return back
+
+
+class PerceptronsPlain(Perceptrons):
+    """The error goes back as it came, past the sigmoid."""
+
+    def back_propagate(self, error, eta):
+        delta = error * self.s * (1 - self.s)
+        back = error @ self.w.T
+        self.w -= eta * (self.x.T @ delta)
+        return back

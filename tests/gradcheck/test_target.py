@@ -1,0 +1,477 @@
+"""What a target names, and what of a whole file is checked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_cli.gradcheck.child import judge
+from mnist_cli.gradcheck.notebook import without_magics
+from mnist_cli.gradcheck.partners import partner
+from mnist_cli.gradcheck.request import Code, Request
+from mnist_cli.gradcheck.result import Check, Group
+from mnist_cli.gradcheck.target import find, parse
+from mnist_cli.gradcheck.user_code import UserCodeError
+
+LAYER = """
+class {name}:
+    def forward(self, x):
+        return 2 * x
+    def backward(self, dout):
+        return 2 * dout
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return an empty folder, and forget afterwards what was imported from it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def write(path: str, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+
+
+def names(target: str) -> list[str]:
+    """Return what there is to check in a target, without its file."""
+    return [candidate.code.target.rpartition(":")[2] for candidate in find(target).candidates]
+
+
+def thing(target: str) -> Any:
+    (candidate,) = find(target).candidates
+    return candidate.code.thing
+
+
+def reasons(target: str) -> dict[str, str]:
+    return {item.target.rpartition(":")[2]: item.reason for item in find(target).left_out}
+
+
+@pytest.mark.parametrize(
+    ("target", "place", "terms"),
+    [
+        ("layers.py", "layers.py", []),
+        ("net.ipynb", "net.ipynb", []),
+        ("package.layers", "package.layers", []),
+        ("layers.py:Softmax", "layers.py", [("Softmax", None, {})]),
+        ("package.layers:Softmax", "package.layers", [("Softmax", None, {})]),
+        ("layers.py:Outer.Inner", "layers.py", [("Outer.Inner", None, {})]),
+        ("a.py:f,f_prime", "a.py", [("f", None, {}), ("f_prime", None, {})]),
+        ("a.py:f, f_prime", "a.py", [("f", None, {}), ("f_prime", None, {})]),
+        ("a.py:Linear(4, 3)", "a.py", [("Linear", (4, 3), {})]),
+        ("a.py:Linear()", "a.py", [("Linear", (), {})]),
+        ("a.py:Linear([4, 3], act='re:lu,')", "a.py", [("Linear", ([4, 3],), {"act": "re:lu,"})]),
+        ("a.py:Net({'sizes': (4, -3)})", "a.py", [("Net", ({"sizes": (4, -3)},), {})]),
+        ("a.py:make(4),make_grad(4)", "a.py", [("make", (4,), {}), ("make_grad", (4,), {})]),
+        (r"C:\work\layers.py", r"C:\work\layers.py", []),
+        (r"C:\work\layers.py:Softmax", r"C:\work\layers.py", [("Softmax", None, {})]),
+        (r"C:\work\a.py:L(4, 'x:y')", r"C:\work\a.py", [("L", (4, "x:y"), {})]),
+        ("my (old) files:2/a.py:L(4)", "my (old) files:2/a.py", [("L", (4,), {})]),
+        ("odd:f(1).py:L({1: 2})", "odd:f(1).py", [("L", ({1: 2},), {})]),
+    ],
+)
+def test_a_target_is_a_file_and_names(target: str, place: str, terms: list[Any]) -> None:
+    found, parsed = parse(target)
+    assert found == place
+    assert [(term.name, term.arguments, term.keywords) for term in parsed] == terms
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("a.py:", "names nothing to check"),
+        (":Softmax", "names nothing to check"),
+        ("a.py:Soft max", "names nothing to check"),
+        ("a.py:f,g,h", "names nothing to check"),
+        ("a.py:3", "names nothing to check"),
+        ("a.py:lambda: 3", "names nothing to check"),
+        ("a.py:Linear(np.ones(3))", r"np\.ones\(3\) is no literal"),
+        ("a.py:Linear(4, size=n)", "n is no literal"),
+        ("a.py:Linear(*[4])", "written out"),
+        ("a.py:Linear(**{'n': 4})", "written out"),
+        (f"a.py:L({'(' * 5000}{')' * 5000})", "names nothing to check|is no literal"),
+    ],
+)
+def test_what_is_no_target_is_refused_with_a_sentence(target: str, words: str) -> None:
+    with pytest.raises(UserCodeError, match=words):
+        parse(target)
+
+
+def test_a_file_with_a_colon_in_its_name_is_a_file() -> None:
+    write("a:b.py", LAYER.format(name="Double"))
+    assert names("a:b.py") == ["Double"]
+    assert names("a:b.py:Double") == ["Double"]
+
+
+def test_an_object_is_made_with_the_literals() -> None:
+    write(
+        "a.py",
+        "class Linear:\n    def __init__(self, rows, columns=1): self.size = rows, columns\n",
+    )
+    assert thing("a.py:Linear(4, 3)").size == (4, 3)
+    assert thing("a.py:Linear(4, columns=[5])").size == (4, [5])
+    assert isinstance(thing("a.py:Linear"), type)
+    with pytest.raises(UserCodeError, match=r"TypeError: .*missing 1 required"):
+        find("a.py:Linear()")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("layers.py:Sofmax", r"^layers\.py has no Sofmax: did you mean Softmax\?$"),
+        ("layers.py:softmax", "did you mean Softmax"),
+        ("layers.py:Wholly", "name a class, a function or an object"),
+        ("layer.py:Softmax", r"^There is no file layer\.py: did you mean layers\.py\?$"),
+        ("layer.py", "There is no file"),
+        ("sub/layers.py:Softmax", "no file sub/layers.py: did you mean|check its path"),
+        ("nowhere_at_all:Softmax", "There is no module nowhere_at_all"),
+        ("notes.txt", "notes.txt is no Python file"),
+        ("layers.py:number(4)", "cannot be called"),
+        ("layers.py:Softmax,number", "number of layers.py is no function"),
+    ],
+)
+def test_what_is_not_there_is_told_with_what_may_be_meant(target: str, words: str) -> None:
+    write("layers.py", LAYER.format(name="Softmax") + "number = 3\n")
+    write("notes.txt", "")
+    with pytest.raises(UserCodeError, match=words):
+        find(target)
+
+
+def test_a_file_that_is_changed_within_the_second_is_read_anew() -> None:
+    for factor in range(5):
+        write("a.py", f"factor = {factor}\n")
+        assert thing("a.py:factor") == factor
+
+
+def test_a_file_finds_its_neighbours_and_those_in_the_current_folder() -> None:
+    write("src/a.py", "from beside import x\nfrom here import y\nboth = x + y\n")
+    write("src/beside.py", "x = 1\n")
+    write("here.py", "y = 2\n")
+    assert thing("src/a.py:both") == 3
+
+
+def test_a_file_that_imports_relatively_is_a_part_of_its_package() -> None:
+    write("src/package/__init__.py", "")
+    write("src/package/base.py", "x = 1\n")
+    write("src/package/sub/__init__.py", "")
+    write("src/package/sub/a.py", "from ..base import x\n" + LAYER.format(name="Double"))
+    assert thing("src/package/sub/a.py:Double").__module__ == "package.sub.a"
+    assert names("src/package/sub/a.py") == ["Double"]
+
+
+def test_a_file_that_imports_relatively_needs_no_init() -> None:
+    write("loose/base.py", "x = 1\n")
+    write("loose/a.py", "from .base import x\n")
+    assert thing("loose/a.py:x") == 1
+
+
+def test_a_script_in_a_package_is_imported_without_it() -> None:
+    write("heavy/__init__.py", "raise ImportError('heavy')\n")
+    write("heavy/a.py", LAYER.format(name="Double"))
+    assert names("heavy/a.py") == ["Double"]
+
+
+def test_a_module_is_looked_for_in_the_current_folder_first() -> None:
+    write("package/__init__.py", "")
+    write("package/layers.py", "from . import other\n" + LAYER.format(name="Double"))
+    write("package/other.py", "")
+    assert names("package.layers:Double") == ["Double"]
+    assert names("package.layers") == ["Double"]
+
+
+def test_a_module_of_a_name_that_is_taken_is_refused() -> None:
+    write("json.py", LAYER.format(name="Double"))
+    with pytest.raises(UserCodeError, match="json is also the name of a module"):
+        find("json:Double")
+    assert names("json.py:Double") == ["Double"]
+
+
+@pytest.mark.parametrize("target", ["package", "package/", "./package"])
+def test_a_package_is_all_that_its_modules_define(target: str) -> None:
+    write("package/__init__.py", "from .layers import Double\n" + LAYER.format(name="Own"))
+    write("package/layers.py", LAYER.format(name="Double"))
+    write("package/sub/__init__.py", "")
+    write("package/sub/deep.py", "from ..layers import Double\n" + LAYER.format(name="Deep"))
+    write("package/__main__.py", "raise SystemExit\n")
+    write("package/test_layers.py", "raise SystemExit\n")
+    write("package/broken.py", "import nowhere_at_all\n")
+    assert sorted(names(target)) == ["Deep", "Double", "Own"]
+    assert "No module named 'nowhere_at_all'" in reasons(target)["package.broken"]
+
+
+def test_a_whole_file_is_what_it_defines_itself() -> None:
+    write("beside.py", LAYER.format(name="Imported") + "def f(x): return x\ndef df(x): return 1\n")
+    write(
+        "a.py",
+        "import numpy as np\nfrom beside import Imported, f, df\n"
+        + LAYER.format(name="Double")
+        + LAYER.format(name="_Private")
+        + """
+Again = Double
+class NoTwo(Exception):
+    def backward(self): pass
+def tanh(x): return np.tanh(x)
+def tanh_prime(x): return 1 - np.tanh(x) ** 2
+square, d_square = lambda x: x ** 2, lambda x: 2 * x
+def softmax_loss(x, y):
+    dx = x - y
+    return 0, dx
+def shapes(x, y):
+    return x.shape, y.shape
+class Trainer:
+    def fit(self): pass
+def main(): raise SystemExit
+""",
+    )
+    assert names("a.py") == ["Double", "tanh,tanh_prime", "square,d_square", "softmax_loss"]
+    assert reasons("a.py") == {
+        "shapes": "no derivative beside it",
+        "main": "no derivative beside it",
+        "Trainer": "no backward, gradient or derivative",
+    }
+
+
+def test_base_classes_are_left_out() -> None:
+    write(
+        "a.py",
+        """
+from abc import ABC, abstractmethod
+class Raises:
+    def forward(self, x): raise NotImplementedError("forward")
+    def backward(self, dout):
+        '''Nothing here.'''
+        raise NotImplementedError
+class Empty:
+    def forward(self, x):
+        '''Left to the heirs.'''
+    def backward(self, dout):
+        pass
+class Abstract(ABC):
+    def __call__(self, x): return self.forward(x)
+    @abstractmethod
+    def forward(self, x): ...
+    @abstractmethod
+    def backward(self, dout): ...
+class Unfinished:
+    def forward(self, x): return x
+    def backward(self, dout): pass
+class Double(Empty):
+    def forward(self, x):
+        if x.ndim > 2: raise NotImplementedError
+        return 2 * x
+    def backward(self, dout): return 2 * dout
+""",
+    )
+    # Nobody inherits from what is unfinished, so it is no base class, and is checked.
+    assert names("a.py") == ["Unfinished", "Double"]
+    assert set(reasons("a.py")) == {"Raises", "Empty", "Abstract"}
+    assert "base class" in reasons("a.py")["Raises"]
+
+
+def stand_in(code: Code, request: Request) -> Group:
+    """Pass what can be made without arguments; raise what code raises in its own backward."""
+    made = code.thing
+    if isinstance(made, type):
+        try:
+            made = made()
+        except TypeError as error:
+            raise UserCodeError(f"{code.target} cannot be made: {error}") from error
+    return Group(code.target, [Check("to x", "", "", 1, 0.0, True)])
+
+
+def test_an_object_is_checked_where_its_class_cannot_be() -> None:
+    write(
+        "a.py",
+        LAYER.format(name="Free")
+        + LAYER.format(name="Needs")
+        + """
+    def __init__(self, n_in, n_out): pass
+class Alone(Free):
+    def __init__(self, size): pass
+free = Free()
+needs = also = Needs(4, 3)
+""",
+    )
+    outcome = judge("a.py", Request(), stand_in)
+    assert [group.target for group in outcome.groups] == ["a.py:Free", "a.py:needs"]
+    (left_out,) = outcome.left_out
+    assert left_out.target == "a.py:Alone"
+    assert left_out.reason.startswith("needs arguments (size). cannot be made")
+    assert outcome.passed
+
+
+def test_a_backward_that_raises_is_not_left_out_in_silence() -> None:
+    write("a.py", LAYER.format(name="Double") + LAYER.format(name="Broken"))
+
+    def raises(code: Code, request: Request) -> Group:
+        if code.target.endswith("Broken"):
+            text = 'The code to check raised ValueError\n  File "a.py", line 3, in backward\n    x'
+            raise UserCodeError(text)
+        return stand_in(code, request)
+
+    outcome = judge("a.py", Request(), raises)
+    assert [item.target for item in outcome.left_out if item.is_broken] == ["a.py:Broken"]
+    assert not outcome.passed
+
+
+@pytest.mark.parametrize("source", ["", "x = 3\n", "class Trainer:\n    def fit(self): pass\n"])
+def test_a_file_with_nothing_to_check_is_refused(source: str) -> None:
+    write("a.py", source)
+    with pytest.raises(UserCodeError, match=r"nothing in a\.py that can be checked") as caught:
+        find("a.py")
+    assert ("Trainer: no backward" in str(caught.value)) == ("Trainer" in source)
+
+
+PAIRS = [
+    ("affine_forward", "affine_backward"),
+    ("linear_activation_forward", "linear_activation_backward"),
+    ("conv_forward_naive", "conv_backward_naive"),
+    ("batchnorm_forward", "batchnorm_backward_alt"),
+    ("forward_pass", "backward_pass"),
+    ("forward_softmax", "backward_softmax"),
+    ("forward_propagation", "backward_propagation"),
+    ("forward_prop", "back_prop"),
+    ("forward", "backward"),
+    ("relu", "relu_backward"),
+    ("reluForward", "reluBackward"),
+    ("relu_fprop", "relu_bprop"),
+    ("f", "f_prime"),
+    ("f", "df"),
+    ("f", "d_f"),
+    ("f", "f_d"),
+    ("f", "grad_f"),
+    ("sigmoid", "sigmoid_prime"),
+    ("sigmoid", "sigmoidPrime"),
+    ("sigmoid", "sigmoid_derivative"),
+    ("sigmoid", "sigmoid_deriv"),
+    ("sigmoid", "sigmoid_der"),
+    ("sigmoid", "sigmoid_grad"),
+    ("sigmoid", "sigmoid_gradient"),
+    ("sigmoid", "derivative_of_sigmoid"),
+    ("sigmoid", "d_sigmoid"),
+    ("sigmoid", "dsigmoid"),
+    ("sigmoid", "dSigmoid"),
+    ("sigmoid", "gradient_sigmoid"),
+    ("softmax", "softmax_jacobian"),
+    ("relu", "relu2deriv"),
+    ("mse", "mse_prime"),
+    ("mse_loss", "mse_loss_grad"),
+    ("compute_cost", "compute_gradient"),
+    ("_f", "_f_prime"),
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=",".join)
+def test_a_pair_is_found_by_its_names_from_either_side(pair: tuple[str, str]) -> None:
+    others = ["softplus", "elu", "load_data", "forward_hook", "main"]
+    for name in pair:
+        assert partner(name, [*others, *pair]) == pair
+    for other in others:
+        assert partner(other, [*others, *pair]) is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["forward", "predict"],
+        ["sigmoid", "tanh_prime"],
+        ["elu_prime", "relu"],
+        ["prime", "is_prime"],
+        ["gradient_descent", "descent_rate"],
+        ["load", "loa"],
+        ["f"],
+        ["d"],
+        ["update", "up_date"],
+    ],
+)
+def test_names_that_say_nothing_of_a_derivative_are_no_pair(names: list[str]) -> None:
+    for name in names:
+        assert partner(name, names) is None
+
+
+@pytest.mark.parametrize("name", ["tanh", "tanh_prime"])
+def test_either_function_of_a_pair_names_both(name: str) -> None:
+    write("a.py", "def tanh(x): return x\ndef tanh_prime(x): return 1\ndef alone(x): return x\n")
+    (candidate,) = find(f"a.py:{name}").candidates
+    assert candidate.code.thing.__name__ == "tanh"
+    assert candidate.code.backward.__name__ == "tanh_prime"
+    (candidate,) = find("a.py:tanh_prime,alone").candidates
+    assert candidate.code.thing.__name__ == "tanh_prime"
+    (candidate,) = find("a.py:alone").candidates
+    assert candidate.code.backward is None
+
+
+def notebook(*cells: str) -> None:
+    code = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    text = {"cell_type": "markdown", "source": "# A title\n%not code"}
+    write("net.ipynb", json.dumps({"nbformat": 4, "cells": [text, *code]}))
+
+
+def test_the_cells_of_a_notebook_are_run_in_order() -> None:
+    notebook(
+        "%matplotlib inline\n!pip install nothing\nfactor = 2",
+        "factor += 1",
+        LAYER.format(name="Double"),
+        "%%bash\nexit 1",
+        "files = !ls\nfactor?",
+    )
+    assert thing("net.ipynb:factor") == 3
+    assert names("net.ipynb") == ["Double"]
+    assert find("net.ipynb").remarks == []
+
+
+def test_a_cell_that_fails_is_named_and_passed_over() -> None:
+    notebook("import nowhere_at_all", LAYER.format(name="Double"), "raise SystemExit", "last = 1")
+    found = find("net.ipynb:Double")
+    assert found.remarks == [
+        "Code cell 1 of net.ipynb raised ModuleNotFoundError: No module named 'nowhere_at_all', "
+        "and was skipped.",
+        "Code cell 3 of net.ipynb raised SystemExit, and was skipped.",
+    ]
+    assert thing("net.ipynb:last") == 1
+    with pytest.raises(UserCodeError, match=r"has no Triple.*Code cell 1 of net"):
+        find("net.ipynb:Triple")
+
+
+def test_a_function_that_returns_its_gradient_is_found_in_a_notebook() -> None:
+    notebook("def loss(x, y):\n    dx = x - y\n    return (dx ** 2).sum(), 2 * dx\n")
+    assert names("net.ipynb") == ["loss"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"cells": 3}', '{"cells": [3]}', "[" * 9999])
+def test_what_is_no_notebook_is_refused(text: str) -> None:
+    write("net.ipynb", text)
+    with pytest.raises(UserCodeError, match=r"net.ipynb is no notebook"):
+        find("net.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("cell", "python"),
+    [
+        ("x = 1", "x = 1"),
+        ("%time x = f()\ny = 2", "x = f()\ny = 2"),
+        ("%%time\nx = 1", "\nx = 1"),
+        ("%%html\n<b>", ""),
+        ("if x:\n    !ls\ny = 1", "if x:\n    pass\ny = 1"),
+        ("for a in b:\n    %timeit f()", "for a in b:\n    pass"),
+        ('print("%s"\n      % x)', 'print("%s"\n      % x)'),
+        ('print("%s"\n      % x)\n!ls', 'print("%s"\n      % x)\npass'),
+        ('"""\n%text\n!text\n"""', '"""\n%text\n!text\n"""'),
+        ("!echo it's\nx = 1", "pass\nx = 1"),
+        ("f?\n?f\nf??", "pass\npass\npass"),
+        ("x = = 1", "x = = 1"),
+    ],
+)
+def test_magics_are_taken_out_and_python_stays(cell: str, python: str) -> None:
+    assert without_magics(cell) == python
