@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mnist_cli.gradcheck.checks.inspection import Inspection, skipped, verdict
-from mnist_cli.gradcheck.comparison import compare
+from mnist_cli.gradcheck.comparison import ROUNDING, compare
 from mnist_cli.gradcheck.evidence import SMALL, Point
 from mnist_cli.gradcheck.mistakes.behaviour import (
     FAR_FROM_ZERO,
@@ -156,7 +156,8 @@ def derivative_error(found: Inspection, point: Point, name: str) -> float:
     In relation to the largest one at ordinary inputs: where ``1 − tanh²`` is 0, and ``s·(1 − s)``
     has lost its digits, right code gives no more.
     """
-    ordinary = float(np.abs(found.point.computed[name]).max(initial=0))
+    least = ROUNDING * point.upstream_size / found.tolerance
+    ordinary = max(least, float(np.abs(found.point.computed[name]).max(initial=0)))
     computed, worst = point.computed[name], 0.0
     if computed.shape != point.at[name].shape:
         return np.inf
@@ -164,7 +165,7 @@ def derivative_error(found: Inspection, point: Point, name: str) -> float:
         direction = found.rng.choice([-1.0, 1.0], computed.shape)
         claimed = float((computed * direction).sum())
         right, slack = point.along_with_slack(name, direction)
-        scale = max(ordinary, float(np.abs(computed).max(initial=0)), abs(right)) or 1.0
+        scale = max(ordinary, float(np.abs(computed).max(initial=0)), abs(right))
         if np.isfinite(right):
             worst = max(worst, max(0.0, abs(claimed - right) - slack) / scale)
     return worst
