@@ -10,10 +10,11 @@ import pytest
 
 from mnist_cli.gradcheck.comparison import compare
 from mnist_cli.gradcheck.diagnosis import diagnose, diagnose_comparison
-from mnist_cli.gradcheck.evidence import Evidence, Point
+from mnist_cli.gradcheck.evidence import Evidence
 from mnist_cli.gradcheck.mistakes import HYPOTHESES, MISTAKES
 from mnist_cli.gradcheck.mistakes import behaviour as seen
 from mnist_cli.gradcheck.operation import Array, Arrays, Operation, Session
+from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.result import Diagnosis
 
 Function = Callable[..., Any]

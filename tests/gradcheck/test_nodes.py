@@ -10,7 +10,7 @@ import pytest
 
 from mnist_cli.gradcheck.adapters import nodes
 from mnist_cli.gradcheck.adapters.nodes import NodeOperation
-from mnist_cli.gradcheck.evidence import Point
+from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.user_code import UserCodeError
 

@@ -10,7 +10,7 @@ import pytest
 
 from mnist_cli.gradcheck.adapters import tensors
 from mnist_cli.gradcheck.adapters.tensors import TensorOperation
-from mnist_cli.gradcheck.evidence import Point
+from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.request import Code, Request
 
 ARRAY = """

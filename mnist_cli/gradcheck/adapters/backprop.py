@@ -51,7 +51,6 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
     plain,
 )
 from mnist_cli.gradcheck.adapters.vocabulary import RATE as RATES
-from mnist_cli.gradcheck.evidence import Point
 from mnist_cli.gradcheck.operation import (
     Array,
     Arrays,
@@ -60,6 +59,7 @@ from mnist_cli.gradcheck.operation import (
     Upstream,
     are_probabilities,
 )
+from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 

@@ -17,8 +17,8 @@ from mnist_cli.gradcheck.adapters.drawing import Draw, Kind
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.state import State, is_float_array, walk
-from mnist_cli.gradcheck.evidence import elsewhere
 from mnist_cli.gradcheck.operation import Array, Arrays
+from mnist_cli.gradcheck.point import elsewhere
 from mnist_cli.gradcheck.request import Request
 from mnist_cli.gradcheck.user_code import UserCodeError
 

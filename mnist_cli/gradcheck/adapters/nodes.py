@@ -42,8 +42,8 @@ from mnist_cli.gradcheck.adapters.making import seeded
 from mnist_cli.gradcheck.adapters.signature import Argument, arguments, takes_any
 from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import BACKWARDS, DOUT, is_label, is_named
-from mnist_cli.gradcheck.evidence import Point
 from mnist_cli.gradcheck.operation import Array, Arrays, Operation, Session
+from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 

@@ -16,8 +16,8 @@ from mnist_cli.gradcheck.adapters.drawing import FEATURES
 from mnist_cli.gradcheck.adapters.fitting import fittings
 from mnist_cli.gradcheck.adapters.making import made, seeded
 from mnist_cli.gradcheck.adapters.reading import Reading
-from mnist_cli.gradcheck.evidence import Point
 from mnist_cli.gradcheck.operation import Arrays, Operation
+from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.user_code import UserCodeError, required
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from mnist_cli.gradcheck.checks.inspection import Inspection, skipped, verdict
 from mnist_cli.gradcheck.comparison import ROUNDING, compare
-from mnist_cli.gradcheck.evidence import SMALL, Point
 from mnist_cli.gradcheck.mistakes.behaviour import (
     FAR_FROM_ZERO,
     OVERFLOW_ELEMENTWISE,
@@ -19,6 +18,7 @@ from mnist_cli.gradcheck.mistakes.behaviour import (
     rows_leak,
 )
 from mnist_cli.gradcheck.operation import Array, Operation
+from mnist_cli.gradcheck.point import SMALL, Point
 from mnist_cli.gradcheck.result import Check, Diagnosis
 from mnist_cli.gradcheck.user_code import UserCodeError
 

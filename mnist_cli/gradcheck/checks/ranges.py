@@ -16,7 +16,6 @@ from mnist_cli.gradcheck.checks.inspection import (
 )
 from mnist_cli.gradcheck.comparison import ROUNDING, Comparison, compare_gradient
 from mnist_cli.gradcheck.diagnosis import diagnose_comparison
-from mnist_cli.gradcheck.evidence import NUDGE, Point
 from mnist_cli.gradcheck.mistakes.behaviour import (
     FAR_FROM_ZERO,
     ZERO_FOR_ONE_EXAMPLE,
@@ -24,6 +23,7 @@ from mnist_cli.gradcheck.mistakes.behaviour import (
     not_linear_in_dout,
 )
 from mnist_cli.gradcheck.operation import Array
+from mnist_cli.gradcheck.point import NUDGE, Point
 from mnist_cli.gradcheck.result import Check, Diagnosis
 from mnist_cli.gradcheck.user_code import UserCodeError
 

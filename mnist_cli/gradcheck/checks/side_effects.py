@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from mnist_cli.gradcheck.checks.inspection import Inspection, far, skipped, verdict
-from mnist_cli.gradcheck.evidence import copies
 from mnist_cli.gradcheck.mistakes.behaviour import (
     READ_ONLY_DOUT_REFUSED,
     STAIRCASE,
@@ -19,6 +18,7 @@ from mnist_cli.gradcheck.mistakes.behaviour import (
 )
 from mnist_cli.gradcheck.mistakes.registry import Mistake
 from mnist_cli.gradcheck.operation import Array
+from mnist_cli.gradcheck.point import copies
 from mnist_cli.gradcheck.result import Check
 from mnist_cli.gradcheck.user_code import UserCodeError
 

@@ -21,7 +21,8 @@ from mnist_cli.gradcheck.result import Diagnosis
 from mnist_cli.gradcheck.user_code import UserCodeError
 
 if TYPE_CHECKING:
-    from mnist_cli.gradcheck.evidence import Evidence, Point
+    from mnist_cli.gradcheck.evidence import Evidence
+    from mnist_cli.gradcheck.point import Point
 
 LARGE = 1000.0
 """About how large the inputs are at which overflow is looked for."""
