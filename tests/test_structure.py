@@ -64,13 +64,13 @@ def test_imports_point_one_way(path: Path) -> None:
 GRADCHECK = {
     **dict.fromkeys(("reference", "result", "user_code", "wrong_answers"), 0),
     **dict.fromkeys(("comparison", "operation", "request"), 1),
-    "evidence": 2,
-    **dict.fromkeys(("adapters", "mistakes"), 3),
-    "diagnosis": 4,
-    "checks": 5,
-    "network": 5,
-    "checking": 6,
-    "own_formulas": 7,
+    "point": 2,
+    **dict.fromkeys(("adapters", "evidence"), 3),
+    "mistakes": 4,
+    "diagnosis": 5,
+    **dict.fromkeys(("checks", "network"), 6),
+    "checking": 7,
+    "own_formulas": 8,
 }
 """What the checker is made of, from the ground up; of one rank, neither imports the other."""
 

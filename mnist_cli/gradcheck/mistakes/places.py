@@ -173,7 +173,7 @@ def cut_off_ignored(evidence: Evidence) -> Iterator[Claim]:
     if not _is_elementwise(evidence):
         return
     x, wrong = evidence.value, evidence.wrong
-    if not wrong.any() or wrong.sum() > wrong.size - 2 or np.any(evidence.exact[wrong]):
+    if wrong.sum() < 2 or wrong.sum() > wrong.size - 2 or np.any(evidence.exact[wrong]):
         return
     low, high = x[~wrong].min(), x[~wrong].max()
     below, above = x[wrong] < low, x[wrong] > high
