@@ -23,11 +23,13 @@ leave_cores_to_us()
 
 from mnist_cli.cli.config import config_options, find_config, read_config
 from mnist_cli.cli.train import train as train_command
-from mnist_cli.data.datasets import default_data_dir, load_split
-from mnist_cli.data.preprocessing import preprocess
+from mnist_cli.data.dataset import Split
+from mnist_cli.data.folder import default_data_dir
+from mnist_cli.data.loading import load_split
 from mnist_cli.evaluation import evaluate
+from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import hold_out, train
+from mnist_cli.training.loop import train
 
 HELD_OUT = 10_000
 SETTINGS = {
@@ -60,15 +62,15 @@ def main() -> None:
 
     learn = load_split("mnist", "train", arguments["data_dir"])
     if arguments["validation"]:
-        learn, judge = hold_out(learn, HELD_OUT)
+        learn, judge = learn.hold_out(HELD_OUT)
     else:
         judge = load_split("mnist", "test", arguments["data_dir"])
     accuracies = []
     for seed in range(arguments["seeds"]):
         recipe = Recipe(seed=seed, **settings)
         result = train(recipe, learn)
-        seen = preprocess(judge, deskew=recipe.deskew, digit_width=recipe.digit_width)
-        judged = evaluate(result.network, seen)
+        seen = preprocess(judge.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
+        judged = evaluate(result.network, Split(seen, judge.labels))
         accuracies.append(judged.accuracy)
         seconds = sum(epoch.seconds for epoch in result.history)
         print(

@@ -60,14 +60,16 @@ def main() -> None:
 
     import numpy as np
 
-    from mnist_cli.data.datasets import STEMS, find_file, load_split, to_inputs
     from mnist_cli.data.idx import read_idx
-    from mnist_cli.descent import AHEAD, Descent
+    from mnist_cli.data.loading import load_split
+    from mnist_cli.data.mnist import STEMS, find_file
     from mnist_cli.evaluation import evaluate
-    from mnist_cli.model_file import save_model
+    from mnist_cli.images.inputs import to_inputs
+    from mnist_cli.model import save_model
     from mnist_cli.nn.losses import SoftmaxCrossEntropy
     from mnist_cli.nn.mlp import MLP
     from mnist_cli.recipe import Recipe
+    from mnist_cli.training.descent import AHEAD, Descent
 
     print("once a run")
     path = find_file(data_dir, STEMS["train"][0])

@@ -27,15 +27,17 @@ from typing import Any
 import click
 import numpy as np
 
-from mnist_cli.checkpoint_file import save_checkpoint
 from mnist_cli.cli.train import train as train_command
-from mnist_cli.data.datasets import STEMS, Split, load_split
+from mnist_cli.data.dataset import Split
 from mnist_cli.data.idx import read_idx, write_idx
+from mnist_cli.data.loading import load_split
+from mnist_cli.data.mnist import STEMS
 from mnist_cli.errors import MnistCliError
-from mnist_cli.model_file import load_model, save_model
+from mnist_cli.model import load_model, save_model
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import train
+from mnist_cli.training.checkpoint import save_checkpoint
+from mnist_cli.training.loop import train
 
 SECONDS = 10
 """A file that takes longer to read is a failure."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.augmentation import Distorter, Strengths
-from mnist_cli.data.datasets import Split, to_inputs
+from mnist_cli.data.dataset import Split
+from mnist_cli.images.augmentation import Distorter, Strengths
+from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array, log_softmax
 from mnist_cli.nn.mlp import CLASSES, MLP
 from mnist_cli.parallel import Meet, side_by_side

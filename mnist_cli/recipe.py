@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 from mnist_cli.errors import SettingsError
 
-DATASETS = ("mnist", "synthetic")
-"""The data sets that can be trained on; the first is any in MNIST's format."""
-
 LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
 """The optimisers, and the learning rate that each uses if none is given."""
 
@@ -46,13 +43,13 @@ class Recipe:
     patience : int
         After how many epochs without a better validation accuracy to stop; 0 for never.
     deskew : bool
-        Whether the digits are made upright first: see `mnist_cli.data.preprocessing`.
+        Whether the digits are made upright first: see `mnist_cli.images.preprocessing`.
     digit_width : int
         To how many pixels the width of each digit is brought first; 0 leaves it.
     augment : {"none", "affine", "elastic"}
         Whether every image is newly distorted whenever it is seen; "elastic" is affine as well.
     rotation, scale, shear, shift, displacement, smoothness : float
-        How much: see `mnist_cli.data.augmentation.Strengths`; the last two are elastic.
+        How much: see `mnist_cli.images.augmentation.Strengths`; the last two are elastic.
     seed : int
         Decides the first weights, the order of the images and their distortions.
     dtype : {"float32", "float64"}

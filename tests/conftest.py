@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from mnist_cli.cli.main import main
-from mnist_cli.data.datasets import STEMS
 from mnist_cli.data.idx import write_idx
+from mnist_cli.data.mnist import STEMS
 from mnist_cli.data.synthetic import draw
 from mnist_cli.gradcheck.derivative import Derivative
 

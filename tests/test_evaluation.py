@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_cli.data.datasets import Split
+from mnist_cli.data.dataset import Split
 from mnist_cli.data.synthetic import draw
 from mnist_cli.evaluation import (
     CHUNK,

@@ -11,11 +11,11 @@ leave_cores_to_us()
 import common
 import numpy as np
 
-from mnist_cli.data.datasets import Split
-from mnist_cli.descent import Descent
+from mnist_cli.data.dataset import Split
 from mnist_cli.evaluation import evaluate
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.recipe import Recipe
+from mnist_cli.training.descent import Descent
 
 
 class Numpy(common.Side):

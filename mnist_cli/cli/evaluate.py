@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
 from mnist_cli.progress import SILENT
-from mnist_cli.recipe import DATASETS
 
 if TYPE_CHECKING:
-    from mnist_cli.data.datasets import Split
+    from mnist_cli.data.dataset import Split
     from mnist_cli.evaluation import Evaluation
-    from mnist_cli.model_file import Model
+    from mnist_cli.model import Model
     from mnist_cli.progress import Progress
 
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--dataset",
-    type=click.Choice(DATASETS),
+    type=click.Choice(list(SOURCES)),
     show_default="what the model was trained on",
     help="The data set to measure on.",
 )
@@ -75,8 +75,9 @@ def evaluate(
     a true digit, and a column what it was read as.
     """
     from mnist_cli import evaluation
-    from mnist_cli.data.preprocessing import preprocess
-    from mnist_cli.model_file import load_model
+    from mnist_cli.data.dataset import Split
+    from mnist_cli.images.preprocessing import preprocess
+    from mnist_cli.model import load_model
 
     paths = models or (Path("model.npz"),)
     loaded = [load_model(path) for path in paths]
@@ -87,8 +88,9 @@ def evaluate(
     watched = progress if len(loaded) * views > 1 else SILENT
     with watched.bar("evaluating", len(loaded) * len(data), "image") as bar:
         for model in loaded:
-            seen = preprocess(data, deskew=model.deskew, digit_width=model.digit_width)
-            members.append(evaluation.log_probabilities(model.network, seen, views, bar))
+            seen = preprocess(data.images, deskew=model.deskew, digit_width=model.digit_width)
+            split_seen = Split(seen, data.labels)
+            members.append(evaluation.log_probabilities(model.network, split_seen, views, bar))
     each = []
     for path, member in zip(paths, members, strict=True):
         measured = evaluation.measure(member, data)
@@ -135,15 +137,10 @@ def load_images(
     models: Sequence[Model], dataset: str, split: str, data_dir: Path, progress: Progress
 ) -> Split:
     """Return the images to measure on; the models know how many were held out of training."""
-    from mnist_cli.data.datasets import load_split
-    from mnist_cli.data.download import download_if_missing
-    from mnist_cli.training import hold_out
+    from mnist_cli.data.loading import load_split
 
-    if dataset == "mnist":
-        parts = ("test",) if split == "test" else ("train",)
-        download_if_missing(data_dir, parts, progress)
     if split == "test":
-        return load_split(dataset, "test", data_dir)
+        return load_split(dataset, "test", data_dir, progress)
     held_out_sizes = {int(model.metadata["recipe"]["validation"]) for model in models}
     if len(held_out_sizes) > 1:
         told = " and ".join(f"{size:,}" for size in sorted(held_out_sizes))
@@ -157,7 +154,7 @@ def load_images(
             "--split validation has no images, as the model was trained without: "
             "train one with --validation 10000, or take another --split."
         )
-    learned_from, held_out = hold_out(load_split(dataset, "train", data_dir), validation)
+    learned_from, held_out = load_split(dataset, "train", data_dir, progress).hold_out(validation)
     return held_out if split == "validation" else learned_from
 
 

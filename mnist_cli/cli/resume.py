@@ -19,7 +19,7 @@ from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mnist_cli.training import Checkpoint
+    from mnist_cli.training.loop import Checkpoint
 
 COMMANDLINE, DEFAULT_MAP = ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP
 
@@ -42,7 +42,7 @@ def use_checkpoint(
     """Make the settings of a checkpoint the defaults: the callback of ``--resume``."""
     if value is None:
         return None
-    from mnist_cli.checkpoint_file import load_checkpoint
+    from mnist_cli.training.checkpoint import load_checkpoint
 
     checkpoint, origin = load_checkpoint(value)
     set_defaults(
@@ -92,8 +92,8 @@ def check_settings(resumed: Resumed | None, recipe: Recipe, dataset: str) -> Non
 
 def check_not_lost(path: Path) -> None:
     """Raise SettingsError if a checkpoint would be written over with which one could go on."""
-    from mnist_cli.checkpoint_file import load_checkpoint
-    from mnist_cli.training import is_over
+    from mnist_cli.training.checkpoint import load_checkpoint
+    from mnist_cli.training.loop import is_over
 
     try:
         found, _ = load_checkpoint(path)

@@ -23,11 +23,12 @@ from mnist_cli.cli.resume import (
     use_checkpoint,
 )
 from mnist_cli.cli.signals import stop_request
+from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import SettingsError, TrainingStoppedError
-from mnist_cli.recipe import DATASETS, Recipe
+from mnist_cli.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mnist_cli.training import Checkpoint, Epoch
+    from mnist_cli.training.loop import Checkpoint, Epoch
 
 
 @click.command()
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--dataset",
-    type=click.Choice(DATASETS),
+    type=click.Choice(list(SOURCES)),
     default="mnist",
     show_default=True,
     help="MNIST, which is downloaded if it is not there, or digits drawn by the program itself.",
@@ -103,13 +104,13 @@ def train(
     """
     import numpy as np
 
-    from mnist_cli import training
-    from mnist_cli.checkpoint_file import save_checkpoint
-    from mnist_cli.data.datasets import load
-    from mnist_cli.data.download import download_if_missing
-    from mnist_cli.data.preprocessing import preprocess
+    from mnist_cli.data.dataset import Split
+    from mnist_cli.data.loading import load_data
     from mnist_cli.evaluation import evaluate
-    from mnist_cli.model_file import check_writable, save_model
+    from mnist_cli.images.preprocessing import preprocess
+    from mnist_cli.model import check_writable, save_model
+    from mnist_cli.training import loop
+    from mnist_cli.training.checkpoint import save_checkpoint
 
     recipe = Recipe(**settings)
     check_settings(resume, recipe, dataset)
@@ -123,10 +124,8 @@ def train(
         if path:
             check_writable(path)
     progress = output.progress(quiet)
-    if dataset == "mnist":
-        download_if_missing(data_dir, progress=progress)
-    data = load(dataset, data_dir)
-    origin = {"dataset": dataset, "data": data.sums}
+    data = load_data(dataset, data_dir, progress)
+    origin = data.origin
     if resume and resume.origin != origin:
         raise SettingsError(
             f"The data in {data_dir} are not those that {resume.path} was trained on: "
@@ -151,7 +150,7 @@ def train(
             write(asdict(epoch))
 
         try:
-            result = training.train(
+            result = loop.train(
                 recipe,
                 data.train,
                 start=resume.checkpoint if resume else None,
@@ -170,8 +169,8 @@ def train(
                 advice = "with --checkpoint FILE, one can go on."
             raise TrainingStoppedError(f"{error}; {advice}", request.exit_status) from error
     seconds = time.perf_counter() - started
-    test = preprocess(data.test, deskew=recipe.deskew, digit_width=recipe.digit_width)
-    measured = evaluate(result.network, test)
+    seen = preprocess(data.test.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
+    measured = evaluate(result.network, Split(seen, data.test.labels))
     save_model(
         out,
         result.network,

@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_cli.atomic import atomic_write
-from mnist_cli.data.datasets import STEMS, find_file
 from mnist_cli.data.idx import PIECE, read_idx
-from mnist_cli.data.mirrors import MIRRORS, SUMS
+from mnist_cli.data.mnist import STEMS, find_file
+from mnist_cli.data.sources import MNIST
 from mnist_cli.errors import DataError, DownloadError
+from mnist_cli.files.atomic import atomic_write
 from mnist_cli.progress import SILENT, Progress
 
 ADVICE = (
@@ -58,7 +58,7 @@ def download(
     data_dir : Path
         Made if it is not there.
     mirrors : sequence of str
-        The URLs of folders that serve the files, each tried in turn; `MIRRORS` if none is given.
+        The URLs of folders that serve the files, each tried in turn; MNIST's own if none is given.
     folder : Path, optional
         A local folder to take the files from, in place of the mirrors.
     force : bool
@@ -87,11 +87,11 @@ def download(
             if path and stem not in right:
                 _refuse_other_data(path)
     results = []
-    order = list(mirrors or MIRRORS)
+    order = list(mirrors or MNIST.mirrors)
     is_new = not data_dir.exists()
     for stem, path in present.items():
         if path and stem in right:
-            results.append(Fetched(path.name, *SUMS[path.name], "already there"))
+            results.append(Fetched(path.name, *MNIST.sums[path.name], "already there"))
             continue
         if path and not force:
             progress.remark(f"{path} is broken: fetching it anew.")
@@ -133,7 +133,7 @@ def download_if_missing(
 
 
 def _is_right(path: Path) -> bool:
-    size, sha256 = SUMS[path.name]
+    size, sha256 = MNIST.sums[path.name]
     if path.stat().st_size != size:
         return False
     with path.open("rb") as file:
@@ -156,7 +156,7 @@ def _write_verified(
     chunks: Iterable[bytes], name: str, source: str, data_dir: Path, progress: Progress
 ) -> Fetched:
     """Write the chunks to a file, which gets its name only if its size and SHA-256 are right."""
-    size, sha256 = SUMS[name]
+    size, sha256 = MNIST.sums[name]
     digest = hashlib.sha256()
     received = 0
     with atomic_write(data_dir / name) as file, progress.bar(name, size, "B") as bar:

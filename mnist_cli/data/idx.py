@@ -17,8 +17,8 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.atomic import atomic_write
 from mnist_cli.errors import DataError
+from mnist_cli.files.atomic import atomic_write
 
 TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),

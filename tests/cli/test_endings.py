@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from conftest import Cli
 
-from mnist_cli.checkpoint_file import load_checkpoint
 from mnist_cli.cli.output import printable
-from mnist_cli.model_file import save_model
+from mnist_cli.model import save_model
 from mnist_cli.nn.mlp import MLP
+from mnist_cli.training.checkpoint import load_checkpoint
 
 PROGRAM = [sys.executable, "-m", "mnist_cli"]
 

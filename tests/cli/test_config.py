@@ -11,7 +11,7 @@ from conftest import Cli
 from mnist_cli.cli.config import config_folder, config_options, find_config, read_config
 from mnist_cli.cli.train import train
 from mnist_cli.errors import ConfigError
-from mnist_cli.model_file import load_model
+from mnist_cli.model import load_model
 from mnist_cli.recipe import Recipe
 
 Trained = Callable[..., dict[str, object]]

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mnist_cli.data.augmentation import Distorter, Strengths, blurred_noise
-from mnist_cli.data.datasets import load_split, to_inputs
-from mnist_cli.data.resampling import CHUNK, PARTS, Resampler, affine
+from mnist_cli.data.loading import load_split
 from mnist_cli.data.synthetic import draw
+from mnist_cli.images.augmentation import Distorter, Strengths, blurred_noise
+from mnist_cli.images.inputs import to_inputs
+from mnist_cli.images.resampling import CHUNK, PARTS, Resampler, affine
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import train
+from mnist_cli.training.loop import train
 
 ALL = Strengths(12, 0.12, 0.1, 1.5, 1.5)
 IMAGES = draw(np.arange(150, dtype=np.uint8) % 10, np.random.default_rng(0))

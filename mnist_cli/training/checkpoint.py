@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.archive import read_archive, write_archive
-from mnist_cli.descent import State, count_parts, make_optimizer
+from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import ModelError
+from mnist_cli.files.archive import read_archive, write_archive
 from mnist_cli.nn.mlp import MLP, parameter_count
-from mnist_cli.recipe import DATASETS, Recipe
-from mnist_cli.training import Checkpoint, Epoch
+from mnist_cli.recipe import Recipe
+from mnist_cli.training.descent import State, count_parts, make_optimizer
+from mnist_cli.training.loop import Checkpoint, Epoch
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -132,7 +133,7 @@ def _checkpoint(document: dict[str, Any], vectors: dict[str, NDArray[Any]]) -> C
 def _origin(document: dict[str, Any]) -> dict[str, Any]:
     """Return where the data came from, or raise."""
     sums = document["data"]
-    if set(document) != {"dataset", "data"} or document["dataset"] not in DATASETS:
+    if set(document) != {"dataset", "data"} or document["dataset"] not in SOURCES:
         raise ValueError("origin")
     if not all(isinstance(text, str) for item in sums.items() for text in item):
         raise TypeError("origin")

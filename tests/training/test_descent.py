@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_cli import descent
-from mnist_cli.data.datasets import Split, load_split, to_inputs
-from mnist_cli.descent import AHEAD, SHARING, WORTH_TWO, Descent, make_optimizer
+from mnist_cli.data.dataset import Split
+from mnist_cli.data.loading import load_split
+from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.losses import SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.recipe import Recipe
+from mnist_cli.training import descent
+from mnist_cli.training.descent import AHEAD, SHARING, WORTH_TWO, Descent, make_optimizer
 
 
 @pytest.fixture

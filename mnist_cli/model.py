@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.archive import read_archive, write_archive
+from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import ModelError
+from mnist_cli.files.archive import read_archive, write_archive
 from mnist_cli.nn.mlp import MLP, parameter_count
-from mnist_cli.recipe import DATASETS
 
 FORMAT = 1
 
@@ -147,7 +147,7 @@ def _is_sound(metadata: Any, parameters: NDArray[Any]) -> bool:
             and validation >= 0
             and 0 <= digit_width <= 28
             and isinstance(recipe["deskew"], bool)
-            and metadata["dataset"] in DATASETS
+            and metadata["dataset"] in SOURCES
             and metadata["dtype"] in ("float32", "float64")
             and parameters.dtype == metadata["dtype"]
             and parameters.shape == (parameter_count(hidden),)

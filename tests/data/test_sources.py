@@ -8,19 +8,16 @@ import numpy as np
 import pytest
 from conftest import copy_packed
 
-from mnist_cli.data.datasets import (
-    STEMS,
-    Split,
-    default_data_dir,
-    find_file,
-    load_split,
-    to_inputs,
-)
+from mnist_cli.data.dataset import Split
+from mnist_cli.data.folder import default_data_dir
 from mnist_cli.data.idx import read_idx, write_idx
+from mnist_cli.data.loading import load_split
+from mnist_cli.data.mnist import STEMS, find_file, read_part
 from mnist_cli.errors import DataError
 from mnist_cli.evaluation import evaluate
+from mnist_cli.images.inputs import to_inputs
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import train
+from mnist_cli.training.loop import train
 
 IMAGES, LABELS = STEMS["train"]
 
@@ -53,7 +50,7 @@ def test_plain_files_and_torchvisions_folder_are_found(small_dir: Path, tmp_path
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / f"{LABELS}.gz").unlink()
     with pytest.raises(DataError, match=rf"{LABELS}\.gz"):
-        load_split("mnist", "train", folder)
+        read_part("train", folder)
 
 
 @pytest.mark.parametrize(

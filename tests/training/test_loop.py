@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_cli.data.datasets import Split, load_split
-from mnist_cli.data.preprocessing import preprocess
+from mnist_cli.data.dataset import Split
+from mnist_cli.data.loading import load_split
 from mnist_cli.errors import SettingsError, TrainingDivergedError
 from mnist_cli.evaluation import evaluate
+from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.progress import Bar, Progress
 from mnist_cli.recipe import LEARNING_RATES, Recipe
-from mnist_cli.training import Checkpoint, Epoch, hold_out, train
+from mnist_cli.training.loop import Checkpoint, Epoch, train
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_each_epoch_visits_every_image_once(data: Split, monkeypatch: pytest.Mon
         seen.extend(image.tobytes() for image in images)
         out[:] = 0
 
-    monkeypatch.setattr("mnist_cli.descent.to_inputs", watch)
+    monkeypatch.setattr("mnist_cli.training.descent.to_inputs", watch)
     train(Recipe(hidden=2, epochs=1, batch_size=300), data)
     pixels = data.images.reshape(len(data), -1)
     expected = [row.tobytes() for row in pixels[:, pixels.any(axis=0)]]
@@ -73,7 +74,7 @@ def test_what_is_held_out_is_not_learned_from(data: Split) -> None:
     clean, other = train(recipe, data), train(recipe, poisoned)
     np.testing.assert_array_equal(clean.network.parameters, other.network.parameters)
     assert clean.history[0].validation_accuracy != other.history[0].validation_accuracy
-    learned_from, held_out = hold_out(data, 200)
+    learned_from, held_out = data.hold_out(200)
     assert (len(learned_from), len(held_out)) == (800, 200)
     np.testing.assert_array_equal(held_out.labels, data.labels[-200:])
 
@@ -206,7 +207,7 @@ def test_distortions_without_strength_change_nothing(
 
 def test_what_is_trained_on_is_preprocessed(data: Split) -> None:
     preprocessing: dict[str, Any] = {"deskew": True, "digit_width": 12}
-    seen = preprocess(data, **preprocessing)
+    seen = Split(preprocess(data.images, **preprocessing), data.labels)
     first, second = (
         train(Recipe(hidden=4, epochs=1, **how), digits).network.parameters
         for how, digits in ((preprocessing, data), ({}, seen))

@@ -8,12 +8,11 @@ import pytest
 from conftest import Cli
 from numpy.typing import NDArray
 
-from mnist_cli.data.datasets import Split
-from mnist_cli.data.preprocessing import CHUNK, WIDEST, preprocess
 from mnist_cli.data.synthetic import draw
+from mnist_cli.images.preprocessing import CHUNK, WIDEST, preprocess
 
 LABELS = np.arange(300, dtype=np.uint8) % 10
-DIGITS = Split(draw(LABELS, np.random.default_rng(0)), LABELS)
+DIGITS = draw(LABELS, np.random.default_rng(0))
 
 
 def widths(images: NDArray[np.uint8]) -> NDArray[np.intp]:
@@ -45,11 +44,10 @@ def test_what_is_not_asked_for_is_not_done() -> None:
 
 def test_deskewed_digits_have_no_slant_and_stay_where_they_are() -> None:
     upright = preprocess(DIGITS, deskew=True, digit_width=0)
-    assert np.abs(slants(DIGITS.images)).mean() > 0.1
-    assert np.abs(slants(upright.images)).max() < 0.02
-    np.testing.assert_allclose(middles(upright.images), middles(DIGITS.images), atol=0.05)
-    np.testing.assert_array_equal(upright.labels, LABELS)
-    assert upright.images.dtype == np.uint8
+    assert np.abs(slants(DIGITS)).mean() > 0.1
+    assert np.abs(slants(upright)).max() < 0.02
+    np.testing.assert_allclose(middles(upright), middles(DIGITS), atol=0.05)
+    assert upright.dtype == np.uint8
 
 
 # At 24 pixels the edge of the image cuts a few digits.
@@ -59,19 +57,18 @@ def test_deskewed_digits_have_no_slant_and_stay_where_they_are() -> None:
 def test_digits_become_as_wide_as_asked_for(width: int, pixels: int, moved: float) -> None:
     wide = preprocess(DIGITS, deskew=False, digit_width=width)
     # Nothing becomes more than twice as wide: a 1 stays narrow.
-    expected = np.minimum(width, WIDEST * widths(DIGITS.images))
-    assert np.abs(widths(wide.images) - expected).max() <= pixels
-    np.testing.assert_allclose(middles(wide.images), middles(DIGITS.images), atol=moved)
+    expected = np.minimum(width, WIDEST * widths(DIGITS))
+    assert np.abs(widths(wide) - expected).max() <= pixels
+    np.testing.assert_allclose(middles(wide), middles(DIGITS), atol=moved)
 
 
 def test_no_image_is_touched_by_another_and_blank_ones_stay_blank() -> None:
     images = np.zeros((2 * CHUNK + 3, 28, 28), np.uint8)
-    images[CHUNK] = DIGITS.images[7]
-    labels = np.zeros(len(images), np.uint8)
-    result = preprocess(Split(images, labels), deskew=True, digit_width=12)
-    assert not np.delete(result.images, CHUNK, axis=0).any()
+    images[CHUNK] = DIGITS[7]
+    result = preprocess(images, deskew=True, digit_width=12)
+    assert not np.delete(result, CHUNK, axis=0).any()
     alone = preprocess(DIGITS[7:8], deskew=True, digit_width=12)
-    np.testing.assert_array_equal(result.images[CHUNK], alone.images[0])
+    np.testing.assert_array_equal(result[CHUNK], alone[0])
 
 
 def test_a_network_is_evaluated_on_digits_as_it_was_trained(cli: Cli, small_dir: Path) -> None:

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 from conftest import Cli, copy_packed
 
-from mnist_cli.checkpoint_file import load_checkpoint, save_checkpoint
-from mnist_cli.data.datasets import Split, load_split
+from mnist_cli.data.dataset import Split
 from mnist_cli.data.idx import read_idx, write_idx
+from mnist_cli.data.loading import load_split
 from mnist_cli.errors import ModelError, TrainingStoppedError
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import Checkpoint, train
+from mnist_cli.training.checkpoint import load_checkpoint, save_checkpoint
+from mnist_cli.training.loop import Checkpoint, train
 
 resource = pytest.importorskip("resource", reason="POSIX limits and signals")
 

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.augmentation import Distorter, Strengths
-from mnist_cli.data.datasets import Split, to_inputs
+from mnist_cli.data.dataset import Split
 from mnist_cli.errors import TrainingDivergedError
+from mnist_cli.images.augmentation import Distorter, Strengths
+from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array, Dropout
 from mnist_cli.nn.losses import SoftmaxCrossEntropy, soften
 from mnist_cli.nn.mlp import CLASSES, MLP

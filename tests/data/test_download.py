@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,10 @@ from web import Answer, Web, body, cut, serve, status, web_server
 
 from mnist_cli.data import download as module
 from mnist_cli.data import http
-from mnist_cli.data.datasets import STEMS
 from mnist_cli.data.download import download, download_if_missing
 from mnist_cli.data.idx import read_idx, write_idx
-from mnist_cli.data.mirrors import MIRRORS, SUMS
+from mnist_cli.data.mnist import STEMS
+from mnist_cli.data.sources import MNIST
 from mnist_cli.errors import DataError, DownloadError
 from mnist_cli.progress import Progress
 
@@ -43,7 +44,7 @@ def files(small_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         name: (len(content), hashlib.sha256(content).hexdigest())
         for name, content in (files | unpacked).items()
     }
-    monkeypatch.setattr(module, "SUMS", sums)
+    monkeypatch.setattr(module, "MNIST", replace(MNIST, sums=sums))
     return files
 
 
@@ -194,7 +195,7 @@ def test_a_look_up_that_hangs_is_given_up(
 
 
 def test_the_built_in_mirrors_are_secure() -> None:
-    assert all(mirror.startswith("https://") for mirror in MIRRORS)
+    assert all(mirror.startswith("https://") for mirror in MNIST.mirrors)
 
 
 def test_a_failure_leaves_no_empty_folder(tmp_path: Path, files: dict[str, bytes]) -> None:
@@ -460,7 +461,7 @@ def test_force_deletes_nothing_elsewhere(small_dir: Path, tmp_path: Path, web: W
 def test_training_fetches_what_is_missing_first(
     cli: Cli, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MIRRORS", (web.url,))
+    monkeypatch.setattr(module, "MNIST", replace(MNIST, mirrors=(web.url,)))
     for _ in range(2):
         result = cli("train", "--data-dir", "data", "--hidden", 4, "--epochs", 1)
         assert result.exit_code == 0, result.stderr
@@ -517,6 +518,8 @@ def test_the_real_files_arrive_whole(cli: Cli, mnist_dir: Path, tmp_path: Path) 
         assert web.requests == NAMES
     for name in NAMES:
         content = (tmp_path / "data" / name).read_bytes()
-        assert (len(content), hashlib.sha256(content).hexdigest()) == SUMS[name]
+        assert (len(content), hashlib.sha256(content).hexdigest()) == MNIST.sums[name]
         plain = gzip.decompress(content)
-        assert (len(plain), hashlib.sha256(plain).hexdigest()) == SUMS[name.removesuffix(".gz")]
+        assert (len(plain), hashlib.sha256(plain).hexdigest()) == MNIST.sums[
+            name.removesuffix(".gz")
+        ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_cli.atomic import atomic_write
+from mnist_cli.files.atomic import atomic_write
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -50,7 +50,8 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
 ) -> None:
     path = tmp_path / "a[1]"
     script = (
-        "import os, sys; from pathlib import Path; from mnist_cli.atomic import atomic_write\n"
+        "import os, sys; from pathlib import Path\n"
+        "from mnist_cli.files.atomic import atomic_write\n"
         "with atomic_write(Path(sys.argv[1])) as file:\n"
         "    file.write(b'half'); file.flush(); os.kill(os.getpid(), 9)"
     )

@@ -13,8 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.datasets import Split
-from mnist_cli.data.resampling import SIDE, Floats, Resampler
+from mnist_cli.images.resampling import SIDE, Floats, Resampler
 
 WIDEST = 2.0
 """By how much a digit is widened at most: a 1 would become a block."""
@@ -23,12 +22,12 @@ CHUNK = 1000
 """Images at a time, which bounds the memory."""
 
 
-def preprocess(data: Split, *, deskew: bool, digit_width: int) -> Split:
+def preprocess(images: NDArray[np.uint8], *, deskew: bool, digit_width: int) -> NDArray[np.uint8]:
     """Return the same digits upright, or equally wide, or both.
 
     Parameters
     ----------
-    data : Split
+    images : array of uint8, shape (N, 28, 28)
     deskew : bool
         Whether to shear each image along x, until its ink has no slant: ``cov(x, y)/var(y)`` is 0
         (as LeCun, Bottou, Bengio and Haffner 1998 did by the same moments).
@@ -37,12 +36,11 @@ def preprocess(data: Split, *, deskew: bool, digit_width: int) -> Split:
         digit becomes at most twice as wide, and stays where its ink has its mean: from 24 pixels
         on, the edge of an image may cut a little of a digit that is far from the middle.
     """
-    images = data.images
     if deskew:
         images = _sheared(images)
     if digit_width:
         images = _of_width(images, digit_width)
-    return data if images is data.images else Split(images, data.labels)
+    return images
 
 
 def _sheared(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

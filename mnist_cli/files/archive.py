@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from mnist_cli.atomic import atomic_write
+from mnist_cli.files.atomic import atomic_write
 
 LARGEST = 1 << 29
 """Bytes of an archive that is read at most: a network of 160,000 hidden units."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.resampling import ALL, SIDE, Floats, Resampler, affine
+from mnist_cli.images.resampling import ALL, SIDE, Floats, Resampler, affine
 
 KEPT = 0.99
 """The share of the field's variance that its waves must have."""
@@ -127,7 +127,7 @@ class Distorter:
         -------
         array, shape (N, P)
             From 0 to 1; float32, or `out`. Where all strengths are zero, what
-            `mnist_cli.data.datasets.to_inputs` gives.
+            `mnist_cli.images.inputs.to_inputs` gives.
         """
         images = images.reshape(-1, SIDE, SIDE)
         numbers = self._draw(-(-len(images) // self.sharing))

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +18,16 @@ import numpy as np
 import pytest
 from conftest import Cli
 
-from mnist_cli import __version__, training
+from mnist_cli import __version__
 from mnist_cli.cli.main import main
 from mnist_cli.data import download
-from mnist_cli.data.datasets import load_split, to_inputs
+from mnist_cli.data.loading import load_split
+from mnist_cli.data.sources import MNIST
 from mnist_cli.evaluation import committee, log_probabilities, measure
-from mnist_cli.model_file import load_model
+from mnist_cli.images.inputs import to_inputs
+from mnist_cli.model import load_model
 from mnist_cli.nn.layers import ReLU, Softmax
+from mnist_cli.training import loop
 
 COMMANDS = sorted(main.commands)
 
@@ -288,7 +292,8 @@ def test_diverged_training_is_status_1_and_writes_no_model(
 def test_a_missing_mnist_is_fetched_or_it_is_said_what_else_there_is(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(download, "MIRRORS", ("http://127.0.0.1:9/",))
+    nowhere = replace(MNIST, mirrors=("http://127.0.0.1:9/",))
+    monkeypatch.setattr(download, "MNIST", nowhere)
     result = cli("train", "--data-dir", "data", "--quiet")
     assert result.exit_code == 2
     assert "--from" in result.stderr
@@ -459,7 +464,7 @@ def test_ctrl_c_is_status_130_without_a_traceback(
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", interrupt)
+    monkeypatch.setattr(loop, "train", interrupt)
     result = cli("train", "--data-dir", small_dir)
     assert result.exit_code == 130
     assert "Traceback" not in result.stderr

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mnist_cli.errors import ModelError
-from mnist_cli.model_file import FORMAT, check_writable, load_model, save_model
+from mnist_cli.model import FORMAT, check_writable, load_model, save_model
 from mnist_cli.nn.mlp import MLP
 
 RECIPE = {"validation": 0, "deskew": False, "digit_width": 0}

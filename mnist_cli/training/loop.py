@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_cli.data.datasets import Split
-from mnist_cli.data.preprocessing import preprocess
-from mnist_cli.descent import Descent, State
-from mnist_cli.errors import SettingsError, TrainingStoppedError
+from mnist_cli.data.dataset import Split
+from mnist_cli.errors import TrainingStoppedError
 from mnist_cli.evaluation import evaluate
+from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.nn.layers import Array
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.progress import SILENT, Progress
 from mnist_cli.recipe import Recipe
+from mnist_cli.training.descent import Descent, State
 
 
 @dataclass(frozen=True)
@@ -71,23 +71,6 @@ class Checkpoint:
     state: State
 
 
-def hold_out(train: Split, validation: int) -> tuple[Split, Split]:
-    """Return the images to learn from, and the last ``validation`` ones, to choose by.
-
-    Raises
-    ------
-    SettingsError
-        If nothing would be left to learn from.
-    """
-    kept = len(train) - validation
-    if kept < 1:
-        raise SettingsError(
-            f"Holding {validation:,} of {len(train):,} images out leaves none to learn from: "
-            "hold fewer out."
-        )
-    return train[:kept], train[kept:]
-
-
 def train(
     recipe: Recipe,
     data: Split,
@@ -135,8 +118,8 @@ def train(
     SettingsError
         If the recipe does not go with the data.
     """
-    data = preprocess(data, deskew=recipe.deskew, digit_width=recipe.digit_width)
-    learn, held_out = hold_out(data, recipe.validation)
+    seen = preprocess(data.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
+    learn, held_out = Split(seen, data.labels).hold_out(recipe.validation)
     rng = np.random.default_rng(recipe.seed)
     network = MLP(recipe.hidden, recipe.dtype)
     network.initialize(rng)
