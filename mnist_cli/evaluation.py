@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.dataset import Split
 from mnist_cli.images.augmentation import Distorter, Strengths
 from mnist_cli.images.inputs import to_inputs
@@ -148,7 +149,8 @@ def log_probabilities(network: MLP, data: Split, views: int = 1, bar: Bar | None
                 if bar is not None and member == 0:
                     bar.update(len(data.images[both : both + 2 * CHUNK]))
 
-    side_by_side(work, 2)
+    with one_blas_thread():
+        side_by_side(work, 2)
     return logarithms
 
 

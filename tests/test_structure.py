@@ -20,6 +20,7 @@ LAYER_OF = {
     "mnist_cli": "errors",
     "errors": "errors",
     "parallel": "errors",
+    "blas": "errors",
     "progress": "errors",
     "files": "files",
     "nn": "nn",

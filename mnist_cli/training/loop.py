@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.dataset import Split
 from mnist_cli.errors import TrainingStoppedError
 from mnist_cli.evaluation import evaluate
@@ -118,6 +119,20 @@ def train(
     SettingsError
         If the recipe does not go with the data.
     """
+    with one_blas_thread(progress.remark):
+        return _train(recipe, data, start, on_epoch, keep, should_stop, progress)
+
+
+def _train(
+    recipe: Recipe,
+    data: Split,
+    start: Checkpoint | None,
+    on_epoch: Callable[[Epoch], object],
+    keep: Callable[[Checkpoint], object] | None,
+    should_stop: Callable[[], bool],
+    progress: Progress,
+) -> Trained:
+    """Train, as `train` says."""
     seen = preprocess(data.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
     learn, held_out = Split(seen, data.labels).hold_out(recipe.validation)
     rng = np.random.default_rng(recipe.seed)
