@@ -26,6 +26,8 @@ LAYER_OF = {
     "nn": "nn",
     "images": "images",
     "data": "data",
+    "settings": "errors",
+    "config": "errors",
     "recipe": "recipe",
     "model": "training",
     "evaluation": "training",

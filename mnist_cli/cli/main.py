@@ -6,6 +6,7 @@ import atexit
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -86,7 +87,7 @@ class SentenceGroup(click.Group):
 def what_happened(error: Exception) -> tuple[str, int]:
     """Return the sentence for an error, and the status to exit with."""
     if isinstance(error, MnistCliError):
-        return str(error), error.exit_status
+        return in_options(error), error.exit_status
     if isinstance(error, OSError):
         return f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 2
     if isinstance(error, MemoryError):
@@ -98,6 +99,22 @@ def what_happened(error: Exception) -> tuple[str, int]:
     if isinstance(error.__cause__, Terminated):
         return "Terminated.", TERMINATED
     return "Interrupted.", INTERRUPTED
+
+
+def in_options(error: MnistCliError) -> str:
+    """Return an error's sentence, with settings and arguments called as the options that they are.
+
+    What a gradient check says in backticks is somebody's code, and stays.
+    """
+    if type(error).__module__ != MnistCliError.__module__:
+        return str(error)
+    names = {
+        f"`{parameter.name}`": max(parameter.opts, key=len)
+        for command in main.commands.values()
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    }
+    return re.sub(r"`\w+`", lambda found: names.get(found[0], found[0]), str(error))
 
 
 def is_json_wanted(arguments: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from mnist_cli.progress import SILENT, Progress
 
 ADVICE = (
     "check the network, or take files you have with 'mnist-cli download --from DIR', "
-    "or train on '--dataset synthetic', which needs none"
+    "or train on the `dataset` synthetic, which needs none"
 )
 
 
@@ -111,7 +111,7 @@ def download(
         except OSError as error:
             raise DataError(
                 f"{data_dir} cannot be written to ({error.strerror or error}): "
-                "make room or name another --data-dir."
+                "make room or name another `data_dir`."
             ) from error
         results.append(fetched)
     return results
@@ -148,7 +148,7 @@ def _refuse_other_data(path: Path) -> None:
         return
     raise DataError(
         f"{path} is a sound file, but not MNIST's: add what is missing beside it, or name another "
-        "--data-dir; only 'mnist-cli download --force' would replace it."
+        "`data_dir`; only 'mnist-cli download --force' would replace it."
     )
 
 

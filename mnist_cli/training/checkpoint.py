@@ -98,15 +98,8 @@ def load_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
 
 
 def _checkpoint(document: dict[str, Any], vectors: dict[str, NDArray[Any]]) -> Checkpoint:
-    """Return the checkpoint that a document and vectors stand for, or raise.
-
-    Whether the settings of the recipe make sense is for the command line to say, as it does of all
-    settings.
-    """
-    if set(document["recipe"]) != {field.name for field in fields(Recipe)}:
-        raise ValueError("recipe")
-    recipe = Recipe(**document["recipe"])
-    _check_types(recipe, Recipe())
+    """Return the checkpoint that a document and vectors stand for, or raise."""
+    recipe = Recipe.from_dict(document["recipe"])
     history = [Epoch(**epoch) for epoch in document["history"]]
     if len(history) > recipe.epochs:
         raise ValueError("history")

@@ -225,7 +225,7 @@ class Descent:
         if not math.isfinite(value):
             raise TrainingDivergedError(
                 f"Training diverged in epoch {epoch}, step {step}, at the learning rate "
-                f"{learning_rate:.3g}: {what} is {value}; try a smaller --lr."
+                f"{learning_rate:.3g}: {what} is {value}; try a smaller `learning_rate`."
             )
 
     def finish(self) -> MLP:

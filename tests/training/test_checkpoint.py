@@ -258,7 +258,6 @@ def document_and_vectors(data: Split, tmp_path: Path) -> tuple[dict[str, Any], d
         lambda d, v: d["recipe"].update(optimizer="newton"),
         lambda d, v: d["recipe"].update(optimizer="adam"),
         lambda d, v: d["recipe"].update(size=1),
-        lambda d, v: d["recipe"].pop("seed"),
         lambda d, v: d["history"][0].update(epoch=7),
         lambda d, v: d["history"][0].update(train_loss="low"),
         lambda d, v: d["history"].append({"epoch": 2}),

@@ -101,7 +101,7 @@ def test_patience_ends_training_with_the_best_epoch(data: Split) -> None:
 
 
 def test_patience_without_validation_is_refused() -> None:
-    with pytest.raises(SettingsError, match="--validation"):
+    with pytest.raises(SettingsError, match="`validation` 10000"):
         Recipe(patience=3)
 
 
