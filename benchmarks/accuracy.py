@@ -16,15 +16,9 @@ import argparse
 import statistics
 from pathlib import Path
 
-from mnist_cli.parallel import leave_cores_to_us
-
-leave_cores_to_us()
-
-from mnist_cli.data.dataset import Split
 from mnist_cli.data.folder import default_data_dir
 from mnist_cli.data.loading import load_split
 from mnist_cli.evaluation import evaluate
-from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.recipe import SETTINGS, Recipe
 from mnist_cli.training.loop import train
 
@@ -66,10 +60,9 @@ def main() -> None:
     for seed in range(arguments["seeds"]):
         recipe = Recipe(seed=seed, **settings)
         result = train(recipe, learn)
-        seen = preprocess(judge.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
-        judged = evaluate(result.network, Split(seen, judge.labels))
+        judged = evaluate(result.model, judge)
         accuracies.append(judged.accuracy)
-        seconds = sum(epoch.seconds for epoch in result.history)
+        seconds = sum(epoch.seconds or 0.0 for epoch in result.history)
         print(
             f"seed {seed}  {judged.accuracy:.2%}  {judged.errors} errors  loss {judged.loss:.4f}  "
             f"{seconds:.1f} s",

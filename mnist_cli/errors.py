@@ -7,6 +7,7 @@
     │   └── DownloadError       no mirror, and no given folder, had the file
     ├── ModelError              a model or a checkpoint is missing, broken, newer, or not writable
     ├── SettingsError           a setting is out of range, or contradicts another one, or the data
+    │   ├── UnfinishedError     a checkpoint of an interrupted training would be lost
     │   └── ConfigError         a config file is missing, broken, or has a key that means nothing
     ├── TrainingStoppedError    training was asked to stop: 130 or 143
     └── CheckFailedError        a check said no: status 1
@@ -42,6 +43,10 @@ class ModelError(MnistCliError):
 
 class SettingsError(MnistCliError):
     """A setting is out of range, or contradicts another one, or the data."""
+
+
+class UnfinishedError(SettingsError):
+    """A checkpoint of an interrupted training would be lost."""
 
 
 class ConfigError(SettingsError):

@@ -263,6 +263,7 @@ COMMAND_KEYS = (
     "dataset",
     "data-dir",
     "out",
+    "format",
     "checkpoint",
     "checkpoint-every",
     "log",

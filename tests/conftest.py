@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from mnist_cli.cli.main import main
@@ -24,6 +25,9 @@ from mnist_cli.data.synthetic import draw
 from mnist_cli.gradcheck.derivative import Derivative
 
 Cli = Callable[..., Result]
+
+settings.register_profile("any machine", deadline=None)  # it may be busy
+settings.load_profile("any machine")
 
 
 def gradient(f: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[np.float64]:

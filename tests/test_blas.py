@@ -34,13 +34,14 @@ from mnist_cli.training.loop import train
 from mnist_cli.data.loading import load_split
 from mnist_cli.recipe import Recipe
 data = load_split("mnist", "train", sys.argv[1])
-sys.stdout.buffer.write(train(Recipe(hidden=160, epochs=2), data).network.parameters.tobytes())
+model = train(Recipe(hidden=160, epochs=2), data).model
+sys.stdout.buffer.write(model.network.parameters.tobytes())
 """
 
 
 def digest(folder: Path) -> str:
     """Return what training ends with, as a process pool asks for it."""
-    network = train(RECIPE, load_split("mnist", "train", folder)).network
+    network = train(RECIPE, load_split("mnist", "train", folder)).model.network
     return hashlib.sha256(network.parameters.tobytes()).hexdigest()
 
 
@@ -79,13 +80,13 @@ def test_training_and_evaluation_compute_on_one(
         return matmul(*arguments, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(np, "matmul", watch)
-    network = train(Recipe(hidden=4, epochs=1, deskew=True), data).network
+    model = train(Recipe(hidden=4, epochs=1, deskew=True), data).model
     during = set(seen)
     seen.clear()
     monkeypatch.setattr(
         "mnist_cli.nn.mlp.Linear.forward", lambda self, x: watch(x, self.W) + self.b
     )
-    evaluate(network, data)
+    evaluate(model, data)
     after = threads.get()
     threads.set(before)
     assert during == set(seen) == {1}

@@ -57,9 +57,18 @@ def layer(module: str) -> int:
 def test_imports_point_one_way(path: Path) -> None:
     own = ".".join(("mnist_cli", *path.relative_to(PACKAGE).with_suffix("").parts))
     own = own.removesuffix(".__init__")
+    if own == "mnist_cli":
+        return  # the face, which loads what it names when it is asked for
     for module in imports(path):
         if module.split(".")[0] == "mnist_cli":
             assert layer(module) <= layer(own), f"{own} imports {module}"
+
+
+def test_nobody_imports_by_way_of_the_face() -> None:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "mnist_cli":
+                assert {name.name for name in node.names} <= {"__version__", "errors"}, path
 
 
 def test_the_mathematics_imports_numpy_alone() -> None:

@@ -13,16 +13,16 @@ from mnist_cli.cli.defaults import set_defaults
 from mnist_cli.cli.recipe_options import SettingType
 from mnist_cli.config import find_config, read_config
 
+NOT_KEYS = ("config", "resume", "start", "force", "print_config")
+"""Options that no config has: those that name another file of settings, or are for one time."""
+
 
 def config_keys(command: click.Command) -> dict[str, tuple[str, type]]:
-    """Return the options that may be keys: all but those that name a file of settings.
-
-    Each has the name and the type of its value.
-    """
+    """Return the options that may be keys, each with the name and the type of its value."""
     return {
         name.removeprefix("--"): (str(option.name), toml_type(option))
         for option in command.params
-        if isinstance(option, click.Option) and not option.is_eager
+        if isinstance(option, click.Option) and option.name not in NOT_KEYS
         for name in option.opts
         if name.startswith("--")
     }

@@ -17,9 +17,11 @@ from click.core import ParameterSource
 
 from mnist_cli import __version__
 from mnist_cli.cli.download import download
+from mnist_cli.cli.effect import refuse_misspelt_variables
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
 from mnist_cli.cli.output import Document, printable, to_json
+from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
 from mnist_cli.cli.train import train
 from mnist_cli.errors import MnistCliError
@@ -52,6 +54,7 @@ class SentenceGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and end quietly where nobody reads its output any more."""
         with quiet_end():
+            refuse_misspelt_variables(self)
             return super().invoke(ctx)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
@@ -60,6 +63,8 @@ class SentenceGroup(click.Group):
         extra["obj"] = document = Document()
         if os.environ.get("NO_COLOR"):  # https://no-color.org
             extra["color"] = False
+        elif os.environ.get("FORCE_COLOR"):  # https://force-color.org
+            extra["color"] = True
         for stream in (sys.stdout, sys.stderr):
             # A formula is worth more with a few question marks than as a traceback.
             if isinstance(stream, io.TextIOWrapper):
@@ -173,5 +178,5 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-for command in (download, train, evaluate, gradcheck):
+for command in (download, train, evaluate, show, gradcheck):
     main.add_command(command)

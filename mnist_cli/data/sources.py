@@ -38,18 +38,18 @@ class Source:
 
     Attributes
     ----------
-    help : str
-        What it is, in a few words.
     read : callable
         Is given a part, ``"train"`` or ``"test"``, and the folder; returns a `Split`.
+    caveat : str
+        What must be said where its name is, beginning with a comma.
     file_sums : callable, optional
         Is given the folder; returns the SHA-256 of each file in it that was read, by name.
     published : Published, optional
         What is downloaded if it is not there.
     """
 
-    help: str
     read: Callable[[str, Path], Split]
+    caveat: str = ""
     file_sums: Callable[[Path], dict[str, str]] | None = None
     published: Published | None = None
 
@@ -114,13 +114,8 @@ MNIST = Published(
 )
 
 SOURCES = {
-    "mnist": Source(
-        "MNIST, which is downloaded if it is not there",
-        _read_mnist,
-        _mnist_sums,
-        MNIST,
-    ),
-    "synthetic": Source("digits drawn by the program itself", _draw_synthetic),
+    "mnist": Source(_read_mnist, file_sums=_mnist_sums, published=MNIST),
+    "synthetic": Source(_draw_synthetic, ", drawn by the program, which are not MNIST's"),
 }
 """Every data set by its name; ``mnist`` stands for any in MNIST's format that a folder holds."""
 

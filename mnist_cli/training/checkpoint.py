@@ -1,140 +1,160 @@
-"""The checkpoint file: what an interrupted training goes on with.
+"""Checkpoints: where training stands between two epochs, and the file that holds it.
 
-An archive as the model file is: the vectors of the parameters and of the optimiser, and a JSON
-text with the rest. It is written whole or not at all, so what is on disk is always the last
+The file is an archive as a model's is: the vectors of the parameters and of the optimizer, and a
+JSON text with the rest. It is written whole or not at all, so what is on disk is always the last
 checkpoint or the one before.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.data.sources import SOURCES
-from mnist_cli.errors import ModelError
+from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.files.archive import read_archive, write_archive
+from mnist_cli.files.upgrade import NewerFormatError, newest, upgraded
+from mnist_cli.nn.layers import Array
 from mnist_cli.nn.mlp import MLP, parameter_count
 from mnist_cli.recipe import Recipe
-from mnist_cli.training.descent import State, count_parts, make_optimizer
-from mnist_cli.training.loop import Checkpoint, Epoch
+from mnist_cli.training.descent import State
+from mnist_cli.training.halves import count_parts, make_optimizer
+from mnist_cli.training.history import Epoch, best_epoch, read_history, with_loss_and_rate
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-FORMAT = 1
+UPGRADES = [with_loss_and_rate]
+"""What makes a checkpoint of format 2 of one of format 1, and so on: a new format is one more."""
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint, origin: dict[str, Any]) -> None:
-    """Write the checkpoint file, whole or not at all.
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where training stands between two epochs: all that is needed to continue it later.
 
-    Parameters
+    Attributes
     ----------
-    path : Path
-    checkpoint : Checkpoint
+    recipe : Recipe
+    history : list of Epoch
+        The epochs so far.
+    best_parameters : array
+        Those of the best epoch, where there is a patience; else those of the last.
+    state : State
     origin : dict
-        Whatever JSON can hold of where the data came from.
-
-    Raises
-    ------
-    ModelError
-        If the file cannot be written; what was at ``path`` is then still there.
+        Where the data came from: ``dataset``, its name, and ``data``, the SHA-256 of its files;
+        ``start``, the SHA-256 of the parameters that training began with, if they were a model's;
+        and ``raised_from``, the epochs that there were to be before they were raised.
     """
-    state = checkpoint.state
-    text = json.dumps(
-        {
-            "checkpoint_version": FORMAT,
-            "recipe": asdict(checkpoint.recipe),
-            "history": [asdict(epoch) for epoch in checkpoint.history],
-            "generators": state.generators,
-            "origin": origin,
+
+    recipe: Recipe
+    history: list[Epoch]
+    best_parameters: Array
+    state: State
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, path: str | Path) -> None:
+        """Write the checkpoint to a file, whole or not at all.
+
+        Raises
+        ------
+        ModelError
+            If the file cannot be written; what was at ``path`` is then still there.
+        """
+        document = {
+            "checkpoint_version": newest(UPGRADES),
+            "recipe": self.recipe.to_dict(),
+            "history": [epoch.to_dict() for epoch in self.history],
+            "generators": self.state.generators,
+            "origin": dict(self.origin),
         }
-    )
-    arrays = {
-        "checkpoint": np.array(text),
-        "parameters": state.parameters,
-        "best_parameters": checkpoint.best_parameters,
-    }
-    try:
-        write_archive(path, arrays | state.memory)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error
+        arrays = {
+            "checkpoint": np.array(json.dumps(document)),
+            "parameters": self.state.parameters,
+            "best_parameters": self.best_parameters,
+        }
+        try:
+            write_archive(Path(path), arrays | self.state.memory)
+        except OSError as error:
+            raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error
 
+    @classmethod
+    def load(cls, path: str | Path) -> Checkpoint:
+        """Read a checkpoint from a file of this version or an earlier one.
 
-def load_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
-    """Read a checkpoint file, and return the origin that was saved with it as well.
+        Raises
+        ------
+        ModelError
+            If there is no such file, it is no checkpoint, it is of a newer format, or broken.
+        """
+        try:
+            vectors = read_archive(Path(path))
+            document = json.loads(str(vectors.pop("checkpoint")[()]))
+            if "checkpoint_version" not in document:
+                raise ValueError("another archive")
+        except FileNotFoundError as error:
+            raise ModelError(
+                f"There is no checkpoint {path}: make one with 'mnist-cli train --checkpoint "
+                f"{path}'."
+            ) from error
+        except Exception as error:
+            # The file may come from anywhere, and its text may be anything.
+            raise ModelError(
+                f"{path} is no checkpoint: name a file that 'mnist-cli train --checkpoint' wrote."
+            ) from error
+        try:
+            return cls._read(upgraded(document, "checkpoint_version", UPGRADES), vectors)
+        except NewerFormatError as error:
+            raise ModelError(f"{path} has checkpoint {error}: update mnist-cli.") from error
+        except SettingsError as error:
+            raise ModelError(f"{path} has settings that cannot be used. {error}") from error
+        except Exception as error:
+            raise ModelError(f"{path} is broken: train it anew.") from error
 
-    Raises
-    ------
-    ModelError
-        If there is no such file, or it is no checkpoint of this version, or a broken one.
-    """
-    try:
-        vectors = read_archive(path)
-        document = json.loads(str(vectors.pop("checkpoint")[()]))
-        version = document["checkpoint_version"]
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"There is no checkpoint {path}: make one with 'mnist-cli train --checkpoint {path}'."
-        ) from error
-    except Exception as error:
-        # The file may come from anywhere, and its text may be anything.
-        raise ModelError(
-            f"{path} is no checkpoint: name a file that 'mnist-cli train --checkpoint' wrote."
-        ) from error
-    if version != FORMAT:
-        raise ModelError(
-            f"{path} has checkpoint format {version}, and this version knows {FORMAT}: "
-            "train it anew."
-        )
-    try:
-        return _checkpoint(document, vectors), _origin(document["origin"])
-    except Exception as error:
-        raise ModelError(f"{path} is broken: train it anew.") from error
-
-
-def _checkpoint(document: dict[str, Any], vectors: dict[str, NDArray[Any]]) -> Checkpoint:
-    """Return the checkpoint that a document and vectors stand for, or raise."""
-    recipe = Recipe.from_dict(document["recipe"])
-    history = [Epoch(**epoch) for epoch in document["history"]]
-    if len(history) > recipe.epochs:
-        raise ValueError("history")
-    for number, epoch in enumerate(history, 1):
-        validated = 0.5 if recipe.validation else None
-        _check_types(epoch, Epoch(0, 0.5, 0.5, validated, 0.5))
-        if epoch.epoch != number:
+    @classmethod
+    def _read(cls, document: dict[str, Any], vectors: dict[str, NDArray[Any]]) -> Checkpoint:
+        """Return the checkpoint of a document of the newest format and its vectors, or raise."""
+        recipe = Recipe.from_dict(document["recipe"])
+        history = read_history(document["history"])
+        for epoch in history:
+            if (epoch.validation_accuracy is None) == bool(recipe.validation):
+                raise ValueError("validation")
+        if len(history) > recipe.epochs:
             raise ValueError("history")
-    shape = (parameter_count(recipe.hidden),)
-    if set(vectors) != {"parameters", "best_parameters", *make_optimizer(recipe, MLP(1)).memory}:
-        raise ValueError("vectors")
-    for vector in vectors.values():
-        if vector.shape != shape or vector.dtype != recipe.dtype or not np.isfinite(vector).all():
-            raise ValueError("vector")
-    generators = document["generators"]
-    if len(generators) != 1 + count_parts(recipe):
-        raise ValueError("generators")
-    for generator in generators:
-        np.random.PCG64().state = generator
-    parameters, best_parameters = vectors.pop("parameters"), vectors.pop("best_parameters")
-    return Checkpoint(recipe, history, best_parameters, State(parameters, vectors, generators))
+        remembered = make_optimizer(recipe, MLP(1)).memory
+        if set(vectors) != {"parameters", "best_parameters", *remembered}:
+            raise ValueError("vectors")
+        shape = (parameter_count(recipe.hidden),)
+        for vector in vectors.values():
+            is_right = vector.shape == shape and vector.dtype == recipe.dtype
+            if not is_right or not np.isfinite(vector).all():
+                raise ValueError("vector")
+        generators = document["generators"]
+        if len(generators) != 1 + count_parts(recipe):
+            raise ValueError("generators")
+        for generator in generators:
+            np.random.PCG64().state = generator
+        parameters, best_parameters = vectors.pop("parameters"), vectors.pop("best_parameters")
+        state = State(parameters, vectors, generators)
+        return cls(recipe, history, best_parameters, state, _origin(document["origin"]))
 
 
 def _origin(document: dict[str, Any]) -> dict[str, Any]:
-    """Return where the data came from, or raise."""
-    sums = document["data"]
-    if set(document) != {"dataset", "data"} or document["dataset"] not in SOURCES:
+    """Return where training began, or raise."""
+    if not {"dataset", "data"} <= set(document) <= {"dataset", "data", "start", "raised_from"}:
         raise ValueError("origin")
-    if not all(isinstance(text, str) for item in sums.items() for text in item):
+    if document["dataset"] not in SOURCES or not isinstance(document.get("start", ""), str):
+        raise ValueError("origin")
+    if not all(isinstance(text, str) for item in document["data"].items() for text in item):
+        raise TypeError("origin")
+    if not all(type(epochs) is int for epochs in document.get("raised_from", [])):
         raise TypeError("origin")
     return document
 
 
-def _check_types(found: DataclassInstance, like: DataclassInstance) -> None:
-    """Raise TypeError unless all values have the types of those of another instance."""
-    for field in fields(like):
-        if type(getattr(found, field.name)) is not type(getattr(like, field.name)):
-            raise TypeError(field.name)
+def is_over(recipe: Recipe, history: Sequence[Epoch]) -> bool:
+    """Return whether all epochs are done, or patience is at an end."""
+    is_vain = bool(recipe.patience) and len(history) - best_epoch(history) >= recipe.patience
+    return len(history) >= recipe.epochs or is_vain

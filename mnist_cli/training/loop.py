@@ -1,88 +1,57 @@
-"""Training: epoch after epoch, until they are over or nothing gets better any more."""
+"""The training loop: epoch after epoch, until all are done or nothing gets better any more."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.dataset import Split
-from mnist_cli.errors import TrainingStoppedError
-from mnist_cli.evaluation import evaluate
+from mnist_cli.errors import SettingsError, TrainingStoppedError
+from mnist_cli.evaluation import log_probabilities, measure
 from mnist_cli.images.preprocessing import preprocess
-from mnist_cli.nn.layers import Array
+from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
-from mnist_cli.progress import SILENT, Progress
+from mnist_cli.progress import SILENT, Bar, Progress
 from mnist_cli.recipe import Recipe
-from mnist_cli.training.descent import Descent, State
+from mnist_cli.training.checkpoint import Checkpoint, is_over
+from mnist_cli.training.descent import Descent
+from mnist_cli.training.history import Epoch, best_epoch
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training images gave.
-
-    Attributes
-    ----------
-    epoch : int
-        From 1.
-    train_loss, train_accuracy : float
-        Means over the epoch's batches, each measured before the step that it led to.
-    validation_accuracy : float or None
-        After the epoch's last step; None if nothing was held out.
-    seconds : float
-        Wall-clock time, validation included.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_accuracy: float | None
-    seconds: float
+SHOWN = 16
+"""After how many steps the loss beside the bar is a new one: each time takes a few µs."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The network that training ended with, and how it got there."""
+    """What training ended with, and how it got there."""
 
-    network: MLP
-    history: list[Epoch]
+    model: Model
 
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where training stands between two epochs: what it can be gone on with, later.
-
-    Attributes
-    ----------
-    recipe : Recipe
-    history : list of Epoch
-        The epochs so far.
-    best_parameters : array
-        Those of the best epoch, where there is a patience; else those of the last.
-    state : State
-    """
-
-    recipe: Recipe
-    history: list[Epoch]
-    best_parameters: Array
-    state: State
+    @property
+    def history(self) -> list[Epoch]:
+        """What each epoch gave."""
+        return self.model.history
 
 
 def train(
     recipe: Recipe,
     data: Split,
     *,
-    start: Checkpoint | None = None,
+    start: Model | None = None,
+    resume: Checkpoint | None = None,
+    origin: Mapping[str, Any] | None = None,
     on_epoch: Callable[[Epoch], object] = lambda epoch: None,
     keep: Callable[[Checkpoint], object] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
 ) -> Trained:
-    """Train a new network, or go on where training stood.
+    """Train a network.
 
     Each epoch visits every image once, in a new random order. With validation images and a
     patience, training ends when that many epochs brought nothing better, and the best epoch's
@@ -94,9 +63,13 @@ def train(
         All that decides the result, the seed included.
     data : Split
         The training images, of which the last ``recipe.validation`` are held out.
-    start : Checkpoint, optional
-        Where to go on: of the same recipe and data, so the result is the same, bit for bit, as if
-        training had never been interrupted.
+    start : Model, optional
+        Whose weights to begin with, in place of random ones; of as many hidden units.
+    resume : Checkpoint, optional
+        Where to continue: with the same recipe and data, the result is the same, bit for bit, as if
+        training had never been interrupted. More epochs than it was to have lengthen the schedule.
+    origin : dict, optional
+        Where the data came from, for the checkpoints and the model's metadata.
     on_epoch : callable
         Is given each epoch as it ends.
     keep : callable, optional
@@ -117,74 +90,119 @@ def train(
     TrainingStoppedError
         If `should_stop` said so.
     SettingsError
-        If the recipe does not go with the data.
+        If the recipe does not go with the data, or the model to start from.
     """
     with one_blas_thread(progress.remark):
-        return _train(recipe, data, start, on_epoch, keep, should_stop, progress)
-
-
-def _train(
-    recipe: Recipe,
-    data: Split,
-    start: Checkpoint | None,
-    on_epoch: Callable[[Epoch], object],
-    keep: Callable[[Checkpoint], object] | None,
-    should_stop: Callable[[], bool],
-    progress: Progress,
-) -> Trained:
-    """Train, as `train` says."""
-    seen = preprocess(data.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
-    learn, held_out = Split(seen, data.labels).hold_out(recipe.validation)
-    rng = np.random.default_rng(recipe.seed)
-    network = MLP(recipe.hidden, recipe.dtype)
-    network.initialize(rng)
-    descent = Descent(recipe, network, learn, rng)
-    history: list[Epoch] = []
-    best_parameters = network.parameters
-    if start:
-        history = list(start.history)
-        descent.restore(start.state, len(history))
-        if recipe.patience:
-            best_parameters = start.best_parameters.copy()
-    steps = math.ceil(len(learn) / recipe.batch_size)
-    done = len(history) * steps
-    with progress.bar("training", recipe.epochs * steps, "step", done) as bar:
-
-        def advance(count: int) -> None:
-            bar.update(count)
-            if should_stop():
-                raise TrainingStoppedError(
-                    f"Interrupted in epoch {len(history) + 1} of {recipe.epochs}"
-                )
-
-        def checkpoint() -> None:
+        loop = _Loop(recipe, data, start, resume, origin or {})
+        with progress.bar("training", loop.steps, "step", loop.steps_done) as bar:
             if keep:
-                state = descent.state()
-                keep(Checkpoint(recipe, list(history), best_parameters.copy(), state))
-
-        checkpoint()
-        while not is_over(recipe, history):
-            number = len(history) + 1
-            started = time.perf_counter()
-            loss, accuracy = descent.epoch(number, advance)
-            descent.finish()
-            validated = evaluate(network, held_out).accuracy if recipe.validation else None
-            seconds = time.perf_counter() - started
-            history.append(Epoch(number, loss, accuracy, validated, seconds))
-            if recipe.patience and best_epoch(history) == number:
-                best_parameters = network.parameters.copy()
-            checkpoint()
-            on_epoch(history[-1])
-    network.parameters[:] = best_parameters
-    return Trained(network, history)
+                keep(loop.checkpoint())
+            while not is_over(recipe, loop.history):
+                epoch = loop.epoch(bar, should_stop)
+                if keep:
+                    keep(loop.checkpoint())
+                on_epoch(epoch)
+        return Trained(loop.result())
 
 
-def best_epoch(history: Sequence[Epoch]) -> int:
-    """Return the number of the first epoch with the highest validation accuracy, or 0."""
-    return max(history, key=lambda epoch: epoch.validation_accuracy or 0.0).epoch if history else 0
+class _Loop:
+    """What goes from one epoch to the next."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Split,
+        start: Model | None,
+        resume: Checkpoint | None,
+        origin: Mapping[str, Any],
+    ):
+        seen = preprocess(data.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
+        learn, self.held_out = Split(seen, data.labels).hold_out(recipe.validation)
+        rng = np.random.default_rng(recipe.seed)
+        network = MLP(recipe.hidden, recipe.dtype)
+        network.initialize(rng)
+        if start:
+            check_fits(start, recipe)
+            network.parameters[:] = start.network.parameters
+        self.recipe, self.network, self.origin = recipe, network, origin
+        self.descent = Descent(recipe, network, learn, rng)
+        self.history: list[Epoch] = []
+        self.best_parameters = network.parameters
+        self.steps_an_epoch = math.ceil(len(learn) / recipe.batch_size)
+        if resume:
+            self.history = list(resume.history)
+            self.descent.restore(resume.state, len(self.history))
+            if recipe.patience:
+                self.best_parameters = resume.best_parameters.copy()
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are in all."""
+        return self.recipe.epochs * self.steps_an_epoch
+
+    @property
+    def steps_done(self) -> int:
+        """How many were done when the last epoch ended."""
+        return len(self.history) * self.steps_an_epoch
+
+    def epoch(self, bar: Bar, should_stop: Callable[[], bool]) -> Epoch:
+        """Train for one epoch more, and return what it gave."""
+        number = len(self.history) + 1
+        of = f"{number} of {self.recipe.epochs}"
+        step = 0
+
+        def advance(loss: float) -> None:
+            nonlocal step
+            if step % SHOWN == 0:
+                bar.describe(f"epoch {of}, loss {loss:.4f}")
+            step += 1
+            bar.update(1)
+            if should_stop():
+                raise TrainingStoppedError(f"Interrupted in epoch {of}")
+
+        started = time.perf_counter()
+        trained = self.descent.epoch(number, advance)
+        self.descent.finish()
+        loss = accuracy = None
+        if self.recipe.validation:
+            logarithms = log_probabilities(self.network, self.held_out.images)
+            validated = measure(logarithms, self.held_out.labels)
+            loss, accuracy = validated.loss, validated.accuracy
+        seconds = time.perf_counter() - started
+        epoch = Epoch(
+            epoch=number,
+            train_loss=trained.loss,
+            train_accuracy=trained.accuracy,
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            learning_rate=trained.learning_rate,
+            seconds=seconds,
+        )
+        self.history.append(epoch)
+        if self.recipe.patience and best_epoch(self.history) == number:
+            self.best_parameters = self.network.parameters.copy()
+        return epoch
+
+    def checkpoint(self) -> Checkpoint:
+        """Return where training stands."""
+        return Checkpoint(
+            self.recipe,
+            list(self.history),
+            self.best_parameters.copy(),
+            self.descent.state(),
+            self.origin,
+        )
+
+    def result(self) -> Model:
+        """Return what training ended with."""
+        self.network.parameters[:] = self.best_parameters
+        return Model(self.network, self.recipe, self.history, dict(self.origin))
 
 
-def is_over(recipe: Recipe, history: Sequence[Epoch]) -> bool:
-    """Return whether all epochs are done, or patience is at an end."""
-    is_vain = bool(recipe.patience) and len(history) - best_epoch(history) >= recipe.patience
-    return len(history) == recipe.epochs or is_vain
+def check_fits(start: Model, recipe: Recipe) -> None:
+    """Raise SettingsError if a recipe cannot begin with the weights of a model."""
+    if start.network.hidden != recipe.hidden:
+        raise SettingsError(
+            f"`hidden` is {recipe.hidden}, but the model to start from has {start.network.hidden}: "
+            "leave it out, or name another model."
+        )

@@ -23,11 +23,11 @@ from mnist_cli.cli.main import main
 from mnist_cli.data import download
 from mnist_cli.data.loading import load_split
 from mnist_cli.data.sources import MNIST
-from mnist_cli.evaluation import committee, log_probabilities, measure
+from mnist_cli.evaluation import committee, measure
 from mnist_cli.images.inputs import to_inputs
-from mnist_cli.model import load_model
+from mnist_cli.model import Model
 from mnist_cli.nn.layers import ReLU, Softmax
-from mnist_cli.training import loop
+from mnist_cli.training import run
 
 COMMANDS = sorted(main.commands)
 
@@ -50,8 +50,8 @@ def model(cli: Cli, small_dir: Path) -> Path:
     return Path("model.npz")
 
 
-def test_there_are_four_commands() -> None:
-    assert COMMANDS == ["download", "evaluate", "gradcheck", "train"]
+def test_there_are_five_commands() -> None:
+    assert COMMANDS == ["download", "evaluate", "gradcheck", "show", "train"]
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -76,13 +76,14 @@ def test_every_option_has_its_environment_variable(
     samples = {
         "config": "c.toml",
         "resume": str(tmp_path / "k"),
-        "from": str(tmp_path),
+        "download from": str(tmp_path),
+        "train from": "model.npz",
         "mirror": "http://h/",
         "shape": "3,4",
     }
     for command, option in every_option():
         long_name = max(option.opts, key=len).removeprefix("--")
-        value = samples.get(long_name)
+        value = samples.get(long_name) or samples.get(f"{command} {long_name}")
         if value is None:
             choices = getattr(option.type, "choices", None)
             value = "1" if option.is_flag else "0.125"
@@ -148,7 +149,7 @@ def test_python_m_is_the_same_program(small_dir: Path, tmp_path: Path) -> None:
         (["train", "--weight-decay", "inf"], ["--weight-decay", "that is finite"]),
         (["train", "--data-dir", ""], ["--data-dir", "empty"]),
         (["train", "--log", "m", "--out", "m"], ["--log", "--out"]),
-        (["train", "--dataset", "synthetic", "--hidden", "999999999"], ["memory"]),
+        (["train", "--dataset", "synthetic", "-q", "--hidden", "999999999"], ["memory"]),
         (["gradcheck", "--hidden", "999999999"], ["memory"]),
         (["gradcheck", "--tolerance", "nan"], ["--tolerance"]),
         (["evaluate", "--min-accuracy", "nan"], ["--min-accuracy"]),
@@ -221,15 +222,20 @@ def test_a_wrong_environment_variable_is_named(cli: Cli) -> None:
 def test_train_prints_the_result_on_stdout_and_epochs_on_stderr(cli: Cli, small_dir: Path) -> None:
     result = cli("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 2)
     assert result.exit_code == 0
-    assert [line.split("  ")[0] for line in result.stderr.splitlines()] == [
-        "epoch 1/2",
-        "epoch 2/2",
+    first, *epochs = result.stderr.splitlines()
+    assert first == (
+        "mnist: 1,000 images · 784-16-10, 12,730 parameters · sgd, one-cycle, lr 0.3 · seed 0"
+    )
+    assert [line.split("  ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
+    rows = [re.split("  +", line) for line in result.stdout.splitlines()]
+    assert [name for name, _ in rows] == [
+        *("test accuracy", "test loss", "test errors", "tested on", "model", "time"),
     ]
-    assert result.stdout.startswith("test accuracy  ")
-    assert "model.npz" in result.stdout
+    assert dict(rows)["tested on"] == "the test images of mnist"
+    assert dict(rows)["model"] == "model.npz"
     quiet = cli("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 2, "--quiet")
     assert quiet.stderr == ""
-    assert quiet.stdout == result.stdout
+    assert quiet.stdout.splitlines()[:-1] == result.stdout.splitlines()[:-1]
 
 
 def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
@@ -240,7 +246,7 @@ def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
     document = json.loads(result.stdout)
     assert list(document) == [
         *("model", "dataset", "hidden", "parameters", "seed", "epochs", "train_seconds"),
-        *("test_accuracy", "test_loss", "history"),
+        *("seconds", "test_images", "test_accuracy", "test_loss", "history"),
     ]
     assert document["model"] == "m.npz"
     assert document["dataset"] == "mnist"
@@ -249,10 +255,12 @@ def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
     assert document["seed"] == 4
     assert document["epochs"] == len(document["history"]) == 2
     assert 0 < document["test_accuracy"] < 1
-    assert document["train_seconds"] > 0
+    assert 0 < document["train_seconds"] < document["seconds"]
+    assert document["test_images"] == 200
     for number, epoch in enumerate(document["history"], 1):
         assert list(epoch) == [
-            *("epoch", "train_loss", "train_accuracy", "validation_accuracy", "seconds"),
+            *("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
+            *("learning_rate", "seconds"),
         ]
         assert epoch["epoch"] == number
     log = (tmp_path / "log.jsonl").read_text().splitlines()
@@ -368,7 +376,7 @@ def test_evaluate_of_several_models_is_that_of_their_committee(cli: Cli, small_d
         assert alone["accuracy"] == model["accuracy"]
     test = load_split("mnist", "test", small_dir)
     x = to_inputs(test.images, np.dtype("f4"))
-    p = np.mean([load_model(Path(path)).network.probabilities(x) for path in paths], axis=0)
+    p = np.mean([Model.load(path).network.probabilities(x) for path in paths], axis=0)
     assert document["accuracy"] == (p.argmax(axis=1) == test.labels).mean()
     assert document["loss"] == pytest.approx(-np.log(p[range(len(p)), test.labels]).mean())
     lines = cli("evaluate", *paths, "--data-dir", small_dir).stdout.splitlines()
@@ -404,11 +412,11 @@ def test_evaluate_looks_at_each_image_in_as_many_views_as_asked_for(
     assert document["views"] == 4
     test = load_split("mnist", "test", small_dir)
     members = [
-        log_probabilities(load_model(path).network, test, 4) for path in (model, Path("b.npz"))
+        Model.load(path).log_probabilities(test.images, 4) for path in (model, Path("b.npz"))
     ]
     for member, told in zip(members, document["models"], strict=True):
-        assert told["accuracy"] == measure(member, test).accuracy
-    assert document["loss"] == measure(committee(members), test).loss
+        assert told["accuracy"] == measure(member, test.labels).accuracy
+    assert document["loss"] == measure(committee(members), test.labels).loss
     assert re.search(r"\nviews +4 of each\n", cli(*arguments, "--views", 4).stdout)
     assert "views" not in cli(*arguments).stdout
     assert cli(*arguments, "--views", 0).exit_code == 2
@@ -464,7 +472,7 @@ def test_ctrl_c_is_status_130_without_a_traceback(
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "train", interrupt)
+    monkeypatch.setattr(run, "train", interrupt)
     result = cli("train", "--data-dir", small_dir)
     assert result.exit_code == 130
     assert "Traceback" not in result.stderr
@@ -541,11 +549,11 @@ class TestInAShell:
         command = ["train", "--data-dir", str(small_dir), "--hidden", "64", "--epochs", "300"]
         status, shown = on_a_terminal([*command, "--json"], tmp_path)
         assert status == 0
-        assert b"training:" in shown
+        assert re.search(rb"epoch \d+ of 300, loss 0\.\d{4} +\d+%\|", shown)
         assert b"epoch 300/300" in shown
-        program = [sys.executable, "-m", "mnist_cli", *command[:-1], "2"]
+        program = [sys.executable, "-m", "mnist_cli", *command[:-1], "2", "--force"]
         quiet = subprocess.run(program, cwd=tmp_path, capture_output=True, check=True)
-        assert b"training:" not in quiet.stderr
+        assert b"epoch 1 of" not in quiet.stderr
 
     def test_colour_is_for_terminals_and_for_those_who_want_it(self, tmp_path: Path) -> None:
         command = ["gradcheck", "--hidden", "4"]

@@ -12,7 +12,7 @@ from mnist_cli.cli.config import config_keys
 from mnist_cli.cli.train import train
 from mnist_cli.config import config_folder, find_config, read_config
 from mnist_cli.errors import ConfigError
-from mnist_cli.model import load_model
+from mnist_cli.model import Model
 from mnist_cli.recipe import Recipe
 
 Trained = Callable[..., dict[str, object]]
@@ -24,11 +24,11 @@ def trained(cli: Cli, small_dir: Path) -> Trained:
     """Return a function that trains as it is told, and returns the recipe in the model file."""
 
     def run(*arguments: object, **environment: str) -> dict[str, object]:
-        result = cli("train", "--data-dir", small_dir, "-q", *arguments, **environment)
+        result = cli("train", "--data-dir", small_dir, "-q", "--force", *arguments, **environment)
         assert result.exit_code == 0, result.stderr
-        recipe = load_model(Path("model.npz")).metadata["recipe"]
-        assert isinstance(recipe, dict)
-        return recipe
+        recipe = Model.load("model.npz").recipe
+        assert recipe
+        return recipe.to_dict()
 
     return run
 
@@ -62,7 +62,7 @@ def test_every_option_of_training_is_a_key(tmp_path: Path) -> None:
         'augment = "affine"\nrotation = 1\nscale = 0\nshear = 2\nshift = 3\n'
         "displacement = 4\nsmoothness = 5\nlabel-smoothing = 0.1\ndropout = 0.2\n"
         "deskew = true\ndigit-width = 14\n"
-        'checkpoint = "k"\ncheckpoint-every = 3\n'
+        'checkpoint = "k"\ncheckpoint-every = 3\nformat = "arrays"\n'
         'validation = 5\npatience = 4\nseed = 9\ndtype = "float64"\nout = "o"\nlog = "l"\n'
         "json = true\nquiet = true\n"
     )

@@ -17,9 +17,9 @@ import pytest
 from conftest import Cli
 
 from mnist_cli.cli.output import printable
-from mnist_cli.model import save_model
+from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
-from mnist_cli.training.checkpoint import load_checkpoint
+from mnist_cli.training.checkpoint import Checkpoint
 
 PROGRAM = [sys.executable, "-m", "mnist_cli"]
 
@@ -58,12 +58,12 @@ def test_the_command_that_goes_on_can_be_pasted(small_dir: Path, tmp_path: Path)
     command += ["--checkpoint", file, "--checkpoint-every", 50]
     _, stderr, status = stopped(list(map(str, command)), ready=file)
     assert status == 143
-    pasted = stderr.splitlines()[-1].partition("go on with: mnist-cli ")[2]
+    pasted = stderr.splitlines()[-1].partition("resume it with: mnist-cli ")[2]
     done = shell(f"$M {pasted}", tmp_path / "it's mine")
     assert done.returncode == 0, done.stderr
     assert out.exists()
     assert sorted(path.name for path in folder.iterdir()) == ["my checkpoint", "my model.npz"]
-    assert len(load_checkpoint(file)[0].history) == 400
+    assert len(Checkpoint.load(file).history) == 400
 
 
 def test_an_unfinished_checkpoint_is_not_written_over(cli: Cli, small_dir: Path) -> None:
@@ -123,7 +123,7 @@ def test_who_no_longer_reads_the_remarks_does_not_end_the_training(
     small_dir: Path, tmp_path: Path
 ) -> None:
     line = f"($M train --data-dir {small_dir} --hidden 4 --epochs 30 2>&1 >out) | head -1"
-    assert shell(line, tmp_path).stdout.startswith("epoch  1/30")
+    assert shell(line, tmp_path).stdout.startswith("mnist: 1,000 images")
     assert "test accuracy" in (tmp_path / "out").read_text()
 
 
@@ -146,7 +146,7 @@ def test_sigterm_while_the_data_are_drawn_is_a_sentence_and_a_document(tmp_path:
     command = ["train", "--dataset", "synthetic", "--json", "--out", str(tmp_path / "m.npz")]
     stdout, stderr, status = stopped(command, tmp_path / "ready", pause=1)
     assert status == 143
-    assert stderr.lstrip() == f"Error: {json.loads(stdout)['error']}\n"
+    assert stderr.endswith(f"Error: {json.loads(stdout)['error']}\n")
     assert not (tmp_path / "m.npz").exists()
 
 
@@ -179,10 +179,9 @@ def test_what_a_checked_file_writes_past_python_is_not_in_the_document(tmp_path:
 def test_weights_that_are_far_too_large_are_no_model(cli: Cli, small_dir: Path) -> None:
     network = MLP(4)
     network.parameters[:] = 1e38
-    recipe = {"validation": 0, "deskew": False, "digit_width": 0}
-    save_model(Path("m.npz"), network, {"dataset": "mnist", "recipe": recipe})
+    Model(network, metadata={"dataset": "mnist"}).save("m.npz")
     network.parameters[:] = 0
-    save_model(Path("good.npz"), network, {"dataset": "mnist", "recipe": recipe})
+    Model(network, metadata={"dataset": "mnist"}).save("good.npz")
     for models in (["m.npz"], ["good.npz", "m.npz"]):
         result = cli("evaluate", *models, "--data-dir", small_dir)
         assert result.exit_code == 2
@@ -192,9 +191,8 @@ def test_weights_that_are_far_too_large_are_no_model(cli: Cli, small_dir: Path) 
 
 def test_evaluate_ends_soon_when_it_is_told_to(tmp_path: Path) -> None:
     """And does not look at the other half of 60,000 images a hundred times first."""
-    recipe = {"validation": 0, "deskew": False, "digit_width": 0}
     model = tmp_path / "m.npz"
-    save_model(model, MLP(2000), {"dataset": "synthetic", "recipe": recipe})
+    Model(MLP(2000), metadata={"dataset": "synthetic"}).save(model)
     command = ["evaluate", str(model), "--split", "train", "--views", "100"]
     stdout, _, status = stopped(command, ready=model, pause=4)
     assert (stdout, status) == ("", 143)
@@ -209,6 +207,5 @@ def test_no_text_commands_the_terminal(cli: Cli) -> None:
 def test_a_model_of_an_unknown_data_set_is_none(cli: Cli) -> None:
     network = MLP(4)
     network.parameters[:] = np.arange(network.parameters.size) % 3
-    recipe = {"validation": 0, "deskew": False, "digit_width": 0}
-    save_model(Path("m.npz"), network, {"dataset": "\x1b[31mfoo", "recipe": recipe})
+    Model(network, metadata={"dataset": "\x1b[31mfoo"}).save("m.npz")
     assert "m.npz is broken" in cli("evaluate", "m.npz").stderr

@@ -189,7 +189,7 @@ def test_a_look_up_that_hangs_is_given_up(
     monkeypatch.setattr(socket, "create_connection", hang)
     monkeypatch.setattr(http, "REACH_SECONDS", 0.2)
     started = time.monotonic()
-    with pytest.raises(DownloadError, match=r"within 0\.2 s.*--from DIR.*--dataset synthetic"):
+    with pytest.raises(DownloadError, match=r"within 0\.2 s.*--from DIR.*`dataset` synthetic"):
         download(tmp_path)
     assert time.monotonic() - started < 1.5
 
@@ -461,7 +461,7 @@ def test_force_deletes_nothing_elsewhere(small_dir: Path, tmp_path: Path, web: W
 def test_training_fetches_what_is_missing_first(
     cli: Cli, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MNIST", replace(MNIST, mirrors=(web.url,)))
+    monkeypatch.setattr(module, "MNIST", replace(vars(module)["MNIST"], mirrors=(web.url,)))
     for _ in range(2):
         result = cli("train", "--data-dir", "data", "--hidden", 4, "--epochs", 1)
         assert result.exit_code == 0, result.stderr

@@ -183,7 +183,8 @@ def test_training_with_distortions_is_the_same_for_the_same_seed(
     data = load_split("mnist", "train", small_dir)
     recipe = Recipe(hidden=hidden, epochs=2, augment=augment)
     first, second, plain = (
-        train(r, data).network.parameters for r in (recipe, recipe, replace(recipe, augment="none"))
+        train(r, data).model.network.parameters
+        for r in (recipe, recipe, replace(recipe, augment="none"))
     )
     assert first.tobytes() == second.tobytes()
     assert (first != plain).any()
@@ -193,5 +194,5 @@ def test_affine_knows_no_displacement_and_elastic_does(small_dir: Path) -> None:
     data = load_split("mnist", "train", small_dir)
     for augment, is_alike in (("affine", True), ("elastic", False)):
         recipes = [Recipe(hidden=4, epochs=1, augment=augment, displacement=d) for d in (0.5, 3)]
-        first, second = (train(recipe, data).network.parameters for recipe in recipes)
+        first, second = (train(recipe, data).model.network.parameters for recipe in recipes)
         assert np.array_equal(first, second) == is_alike

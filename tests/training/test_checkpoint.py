@@ -21,8 +21,8 @@ from mnist_cli.data.idx import read_idx, write_idx
 from mnist_cli.data.loading import load_split
 from mnist_cli.errors import ModelError, TrainingStoppedError
 from mnist_cli.recipe import Recipe
-from mnist_cli.training.checkpoint import load_checkpoint, save_checkpoint
-from mnist_cli.training.loop import Checkpoint, train
+from mnist_cli.training.checkpoint import Checkpoint
+from mnist_cli.training.loop import train
 
 resource = pytest.importorskip("resource", reason="POSIX limits and signals")
 
@@ -39,7 +39,7 @@ def data(small_dir: Path) -> Split:
 
 def checkpoints(recipe: Recipe, data: Split) -> list[Checkpoint]:
     kept: list[Checkpoint] = []
-    train(recipe, data, keep=kept.append)
+    train(recipe, data, origin=ORIGIN, keep=kept.append)
     return kept
 
 
@@ -63,11 +63,13 @@ def test_from_any_checkpoint_training_ends_with_the_same_bits(
     kept = checkpoints(recipe, data)
     assert [len(checkpoint.history) for checkpoint in kept] == list(range(len(whole.history) + 1))
     for checkpoint in kept:
-        save_checkpoint(tmp_path / "c", checkpoint, ORIGIN)
-        loaded, origin = load_checkpoint(tmp_path / "c")
-        assert origin == ORIGIN
-        resumed = train(recipe, data, start=loaded)
-        assert resumed.network.parameters.tobytes() == whole.network.parameters.tobytes()
+        checkpoint.save(tmp_path / "c")
+        loaded = Checkpoint.load(tmp_path / "c")
+        assert loaded.origin == ORIGIN
+        resumed = train(recipe, data, resume=loaded)
+        assert (
+            resumed.model.network.parameters.tobytes() == whole.model.network.parameters.tobytes()
+        )
         alike = [replace(epoch, seconds=0.0) for epoch in resumed.history]
         assert alike == [replace(epoch, seconds=0.0) for epoch in whole.history]
 
@@ -119,7 +121,7 @@ def test_killed_at_any_moment_it_goes_on_from_a_whole_checkpoint(
             process.wait()
             killed += 1
         if file.exists():
-            load_checkpoint(file)
+            Checkpoint.load(file)
         if out.exists():
             assert out.read_bytes() == expected
             finished += 1
@@ -148,9 +150,9 @@ def test_a_signal_ends_with_a_checkpoint_and_says_how_to_go_on(
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == status
     assert stderr.startswith("Error: Interrupted in epoch ")
-    assert f"mnist-cli train --resume {file}" in stderr
+    assert f"resume it with: mnist-cli train --resume {file}" in stderr
     assert stderr == f"Error: {json.loads(stdout)['error']}\n"
-    assert load_checkpoint(file)[0].history
+    assert Checkpoint.load(file).history
     assert not out.exists()
 
 
@@ -173,7 +175,7 @@ def test_a_resumed_training_takes_its_settings_from_the_checkpoint(
     ("changed", "sentence"),
     [
         (["--hidden", "8"], "--hidden is 9 there and not 8"),
-        (["--lr", "1", "--epochs", "7"], "--epochs is 2 there and not 7, and --lr is 0.3"),
+        (["--lr", "1", "--epochs", "1"], "--epochs is 2 there and not 1, and --lr is 0.3"),
         (["--dataset", "synthetic"], "--dataset is mnist there and not synthetic"),
         (["--config", "default"], "leave --config out"),
     ],
@@ -230,7 +232,7 @@ def test_what_diverges_leaves_the_last_good_checkpoint_and_no_model(
     result = cli("train", "--data-dir", small_dir, *how)
     assert result.exit_code == 1
     assert "at the learning rate" in result.stderr
-    assert np.isfinite(load_checkpoint(Path("c"))[0].state.parameters).all()
+    assert np.isfinite(Checkpoint.load(Path("c")).state.parameters).all()
     assert not Path("model.npz").exists()
 
 
@@ -243,7 +245,7 @@ def test_no_checkpoint_is_named(cli: Cli) -> None:
 @pytest.fixture
 def document_and_vectors(data: Split, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     path = tmp_path / "c"
-    save_checkpoint(path, checkpoints(Recipe(hidden=3, epochs=2), data)[1], ORIGIN)
+    checkpoints(Recipe(hidden=3, epochs=2), data)[1].save(path)
     with np.load(path) as arrays:
         vectors = dict(arrays)
     return json.loads(str(vectors.pop("checkpoint"))), vectors
@@ -288,4 +290,4 @@ def test_a_checkpoint_that_is_none_is_refused(
     damage(document, vectors)
     np.savez(tmp_path / "odd.npz", checkpoint=np.array(json.dumps(document)), **vectors)
     with pytest.raises(ModelError, match=r"odd\.npz"):
-        load_checkpoint(tmp_path / "odd.npz")
+        Checkpoint.load(tmp_path / "odd.npz")

@@ -15,8 +15,10 @@ from mnist_cli.nn.losses import SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import descent
-from mnist_cli.training.descent import AHEAD, SHARING, WORTH_TWO, Descent, make_optimizer
+from mnist_cli.training import halves
+from mnist_cli.training.batches import BATCHES_AHEAD, SHARING
+from mnist_cli.training.descent import Descent
+from mnist_cli.training.halves import WORTH_TWO, make_optimizer
 
 
 @pytest.fixture
@@ -60,12 +62,12 @@ def test_an_epoch_does_what_the_textbook_says_in_one_part_or_in_two(
     )
     network = network_of(recipe)
     run = Descent(recipe, network, data, np.random.default_rng(2))
-    assert len(run.parts) == (2 if hidden * 100 >= WORTH_TWO else 1)
-    assert 0 < len(run.blank) < 784
+    assert len(run.halves) == (2 if hidden * 100 >= WORTH_TWO else 1)
+    assert 0 < len(run.halves.blank) < 784
     run.epoch(1)
     expected = by_the_textbook(recipe, data)
     np.testing.assert_allclose(run.finish().parameters, expected.parameters, rtol=0, atol=1e-11)
-    assert (network.W1[run.blank] != network_of(recipe).W1[run.blank]).all()
+    assert (network.W1[run.halves.blank] != network_of(recipe).W1[run.halves.blank]).all()
 
 
 @pytest.mark.parametrize("softened", [0.0, 0.2])
@@ -79,41 +81,40 @@ def test_loss_and_accuracy_are_means_over_all_images(softened: float, data: Spli
         dtype="float64",
     )
     network = network_of(recipe)
-    loss, accuracy = Descent(recipe, network, data, np.random.default_rng(2)).epoch(1)
+    found = Descent(recipe, network, data, np.random.default_rng(2)).epoch(1)
     logits = network_of(recipe).forward(to_inputs(data.images, np.dtype("f8")))
     labels = np.full((len(data), 10), softened / 10)
     labels[np.arange(len(data)), data.labels] += 1 - softened
-    assert loss == pytest.approx(SoftmaxCrossEntropy().forward(logits, labels), rel=1e-12)
-    assert accuracy == (logits.argmax(axis=1) == data.labels).mean()
+    assert found.loss == pytest.approx(SoftmaxCrossEntropy().forward(logits, labels), rel=1e-12)
+    assert found.accuracy == (logits.argmax(axis=1) == data.labels).mean()
 
 
 def test_one_hidden_unit_is_not_cut(data: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descent, "WORTH_TWO", 1)
+    monkeypatch.setattr(halves, "WORTH_TWO", 1)
     recipe = Recipe(hidden=1)
-    assert len(Descent(recipe, network_of(recipe), data, np.random.default_rng(2)).parts) == 1
+    assert len(Descent(recipe, network_of(recipe), data, np.random.default_rng(2)).halves) == 1
 
 
 @pytest.mark.parametrize("hidden", [4, 160])
 def test_each_image_is_distorted_anew_whenever_it_is_seen(hidden: int, data: Split) -> None:
     """By each thread, in each epoch; and those that share a distortion are of two batches."""
-    count = AHEAD * 64
+    count = BATCHES_AHEAD * 64
     same = Split(np.repeat(data.images[:1], count, axis=0), data.labels[:count])
     recipe = Recipe(hidden=hidden, batch_size=64, augment="elastic")
     run = Descent(recipe, network_of(recipe), same, np.random.default_rng(0))
     seen = []
     for epoch in (1, 2):
         run.epoch(epoch)
-        seen.append(run.inputs[0].copy())
+        seen.append(run.batches.buffers[0].copy())
     assert len(np.unique(np.concatenate(seen), axis=0)) == 2 * count / SHARING
-    for batch in np.split(seen[0], AHEAD):
+    for batch in np.split(seen[0], BATCHES_AHEAD):
         assert len(np.unique(batch, axis=0)) == 64
 
 
 def test_a_batch_larger_than_the_data_takes_no_more_memory(data: Split) -> None:
     recipe = Recipe(hidden=4, batch_size=10**9, augment="elastic")
     run = Descent(recipe, network_of(recipe), data, np.random.default_rng(0))
-    loss, _ = run.epoch(1)
-    assert np.isfinite(loss)
+    assert np.isfinite(run.epoch(1).loss)
 
 
 @pytest.mark.parametrize("augment", ["none", "elastic"])

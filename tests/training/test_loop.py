@@ -15,7 +15,9 @@ from mnist_cli.evaluation import evaluate
 from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.progress import Bar, Progress
 from mnist_cli.recipe import LEARNING_RATES, Recipe
-from mnist_cli.training.loop import Checkpoint, Epoch, train
+from mnist_cli.training.checkpoint import Checkpoint
+from mnist_cli.training.history import Epoch
+from mnist_cli.training.loop import train
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def test_training_learns(data: Split, small_dir: Path) -> None:
     assert [epoch.epoch for epoch in result.history] == list(range(1, 16))
     assert result.history[-1].train_loss < 0.2 < result.history[0].train_loss
     assert result.history[-1].train_accuracy > 0.95
-    assert evaluate(result.network, load_split("mnist", "test", small_dir)).accuracy > 0.7
+    assert evaluate(result.model, load_split("mnist", "test", small_dir)).accuracy > 0.7
 
 
 @pytest.mark.parametrize("optimizer", LEARNING_RATES)
@@ -38,15 +40,15 @@ def test_the_same_seed_gives_the_same_model_bit_for_bit(
 ) -> None:
     recipe = Recipe(hidden=16, epochs=2, seed=5, optimizer=optimizer, dtype=dtype)
     first, second = train(recipe, data), train(recipe, data)
-    assert first.network.parameters.tobytes() == second.network.parameters.tobytes()
-    assert first.network.parameters.dtype == dtype
+    assert first.model.network.parameters.tobytes() == second.model.network.parameters.tobytes()
+    assert first.model.network.parameters.dtype == dtype
     other = train(Recipe(hidden=16, epochs=2, seed=6, optimizer=optimizer, dtype=dtype), data)
-    assert (first.network.parameters != other.network.parameters).any()
+    assert (first.model.network.parameters != other.model.network.parameters).any()
 
 
 def test_float64_follows_the_same_path_as_float32(data: Split) -> None:
     single, double = (
-        train(Recipe(hidden=8, epochs=1, dtype=dtype), data).network.parameters
+        train(Recipe(hidden=8, epochs=1, dtype=dtype), data).model.network.parameters
         for dtype in ("float32", "float64")
     )
     np.testing.assert_allclose(single, double, atol=1e-4)
@@ -59,7 +61,7 @@ def test_each_epoch_visits_every_image_once(data: Split, monkeypatch: pytest.Mon
         seen.extend(image.tobytes() for image in images)
         out[:] = 0
 
-    monkeypatch.setattr("mnist_cli.training.descent.to_inputs", watch)
+    monkeypatch.setattr("mnist_cli.training.batches.to_inputs", watch)
     train(Recipe(hidden=2, epochs=1, batch_size=300), data)
     pixels = data.images.reshape(len(data), -1)
     expected = [row.tobytes() for row in pixels[:, pixels.any(axis=0)]]
@@ -72,7 +74,7 @@ def test_what_is_held_out_is_not_learned_from(data: Split) -> None:
     poisoned.labels[-200:] = 0
     recipe = Recipe(hidden=8, epochs=1, validation=200)
     clean, other = train(recipe, data), train(recipe, poisoned)
-    np.testing.assert_array_equal(clean.network.parameters, other.network.parameters)
+    np.testing.assert_array_equal(clean.model.network.parameters, other.model.network.parameters)
     assert clean.history[0].validation_accuracy != other.history[0].validation_accuracy
     learned_from, held_out = data.hold_out(200)
     assert (len(learned_from), len(held_out)) == (800, 200)
@@ -82,7 +84,7 @@ def test_what_is_held_out_is_not_learned_from(data: Split) -> None:
 def test_validation_accuracy_is_measured_after_each_epoch(data: Split) -> None:
     result = train(Recipe(hidden=8, epochs=3, validation=100), data)
     last = result.history[-1].validation_accuracy
-    assert last == evaluate(result.network, data[900:]).accuracy
+    assert last == evaluate(result.model, data[900:]).accuracy
     assert train(Recipe(hidden=8, epochs=1), data).history[0].validation_accuracy is None
 
 
@@ -97,7 +99,7 @@ def test_patience_ends_training_with_the_best_epoch(data: Split) -> None:
     assert all(a is not None for a in accuracies)
     best = accuracies.index(max(accuracies))  # type: ignore[type-var]
     assert best == len(accuracies) - 1 - 3
-    assert evaluate(result.network, data[800:]).accuracy == accuracies[best]
+    assert evaluate(result.model, data[800:]).accuracy == accuracies[best]
 
 
 def test_patience_without_validation_is_refused() -> None:
@@ -130,6 +132,9 @@ class Watching(Progress):
     def update(self, n: int, /) -> None:
         self.done += n
 
+    def describe(self, text: str, /) -> None:
+        self.text = text
+
 
 def test_epochs_are_told_as_they_end_and_steps_as_they_are_done(data: Split) -> None:
     told: list[Epoch] = []
@@ -147,7 +152,7 @@ def test_the_time_left_is_told_by_the_steps_of_this_run_alone(data: Split) -> No
     recipe = Recipe(hidden=4, epochs=3, batch_size=300)
     train(recipe, data, keep=kept.append)
     progress = Watching()
-    train(recipe, data, start=kept[2], progress=progress)
+    train(recipe, data, resume=kept[2], progress=progress)
     assert progress.begun == 2 * 4
     assert progress.done == progress.total == 3 * 4
 
@@ -171,8 +176,8 @@ def test_the_time_left_is_told_by_the_steps_of_this_run_alone(data: Split) -> No
     ids=lambda changed: next(iter(changed)),
 )
 def test_every_setting_of_the_recipe_matters(data: Split, changed: dict[str, Any]) -> None:
-    plain = train(Recipe(hidden=4, epochs=1), data).network.parameters
-    other = train(Recipe(hidden=4, epochs=1, **changed), data).network.parameters
+    plain = train(Recipe(hidden=4, epochs=1), data).model.network.parameters
+    other = train(Recipe(hidden=4, epochs=1, **changed), data).model.network.parameters
     assert (plain != other).any()
 
 
@@ -183,7 +188,7 @@ def test_every_strength_of_the_distortions_matters(data: Split, name: str) -> No
     recipe = Recipe(hidden=4, epochs=1, augment="elastic")
     changed: dict[str, Any] = {name: 0.5}
     plain, other = (
-        train(one, data).network.parameters for one in (recipe, replace(recipe, **changed))
+        train(one, data).model.network.parameters for one in (recipe, replace(recipe, **changed))
     )
     assert (plain != other).any()
 
@@ -199,7 +204,7 @@ def test_distortions_without_strength_change_nothing(
     )
     plain = Recipe(hidden=hidden, epochs=2, batch_size=96)
     first, second = (
-        train(recipe, data).network.parameters
+        train(recipe, data).model.network.parameters
         for recipe in (plain, replace(plain, augment=augment, **none))
     )
     assert first.tobytes() == second.tobytes()
@@ -209,13 +214,7 @@ def test_what_is_trained_on_is_preprocessed(data: Split) -> None:
     preprocessing: dict[str, Any] = {"deskew": True, "digit_width": 12}
     seen = Split(preprocess(data.images, **preprocessing), data.labels)
     first, second = (
-        train(Recipe(hidden=4, epochs=1, **how), digits).network.parameters
+        train(Recipe(hidden=4, epochs=1, **how), digits).model.network.parameters
         for how, digits in ((preprocessing, data), ({}, seen))
     )
     assert first.tobytes() == second.tobytes()
-
-
-def test_each_optimizer_has_a_learning_rate_of_its_own() -> None:
-    for optimizer, rate in LEARNING_RATES.items():
-        assert Recipe(optimizer=optimizer).learning_rate == rate
-    assert Recipe(optimizer="adam", learning_rate=0.5).learning_rate == 0.5
