@@ -50,13 +50,15 @@ def refuse_misspelt_variables(group: click.Group) -> None:
         unprefixed = name.removeprefix(PREFIX)
         if name == unprefixed or name in known or unprefixed.startswith("TEST_"):
             continue
-        alike = {other.removeprefix(PREFIX): other for other in sorted(known)}
         # Of MNIST_CLI_HIDDEN, the command is missing.
-        ends = [other for other in alike if other.endswith(f"_{unprefixed}")]
-        near = ends or difflib.get_close_matches(unprefixed, alike, n=1, cutoff=NEAR)
+        near = [other for other in sorted(known) if other.endswith(f"_{unprefixed}")]
+        if not near:
+            unprefixed_known = [other.removeprefix(PREFIX) for other in known]
+            near = difflib.get_close_matches(unprefixed, unprefixed_known, n=1, cutoff=NEAR)
+            near = [f"{PREFIX}{other}" for other in near]
         if near:
             raise click.UsageError(
-                f"No option is set by the variable {name}: did you mean {alike[near[0]]}?"
+                f"No option is set by the variable {name}: did you mean {' or '.join(near)}?"
             )
 
 

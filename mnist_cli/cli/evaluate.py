@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
 from mnist_cli.files.atomic import atomic_write
 from mnist_cli.files.records import line_of
-from mnist_cli.files.targets import check_distinct, check_writable
+from mnist_cli.files.targets import check_writable
 from mnist_cli.progress import SILENT
 
 if TYPE_CHECKING:
@@ -89,9 +90,10 @@ def evaluate(
     from mnist_cli.model import Model
 
     paths = models or (Path("model.npz"),)
-    check_distinct({"errors": errors} | {f"model {path}": path for path in paths})
     if errors:
         check_writable(errors)
+        if os.path.realpath(errors) in map(os.path.realpath, paths):
+            raise SettingsError(f"`errors` is the model {errors}: name another file.")
     loaded = [Model.load(path) for path in paths]
     dataset = dataset or one_dataset(loaded)
     progress = output.progress(quiet)

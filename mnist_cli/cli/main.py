@@ -144,7 +144,7 @@ def usage_sentence(error: click.UsageError) -> str:
     sentence = error.format_message().rstrip(".")
     context = error.ctx
     if context is None:
-        return f"{sentence}."
+        return sentence if sentence.endswith("?") else f"{sentence}."
     parameter = getattr(error, "param", None)
     if parameter is not None:
         source = context.get_parameter_source(parameter.name)

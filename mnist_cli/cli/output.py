@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,35 @@ class Remarks(Progress):
             click.echo(printable(sentence), err=True)
 
 
+@cache
+def _make_bar() -> Any:
+    """Return tqdm's bar, as ours; it is imported when it is drawn for the first time."""
+    from tqdm import tqdm
+
+    class Described(tqdm):  # type: ignore[type-arg]
+        """A bar with room beside it: the terminal writes ^C there, and a full line would wrap."""
+
+        @property
+        def format_dict(self) -> Any:
+            known: dict[str, Any] = dict(super().format_dict)
+            if known["ncols"]:
+                known["ncols"] = max(1, known["ncols"] - 2)
+            return known
+
+        def describe(self, text: str) -> None:
+            self.set_description_str(text, refresh=False)
+
+        def close(self) -> None:
+            is_drawn, width = not self.disable, super().format_dict["ncols"] or 0
+            super().close()
+            if is_drawn:
+                with suppress(OSError, ValueError):
+                    self.fp.write(f"\r{' ' * width}\r")
+                    self.fp.flush()
+
+    return Described
+
+
 STEPS = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 """How the bar of a training looks."""
 
@@ -140,13 +170,7 @@ class Bars(Progress):
         self, description: str, total: int, unit: str, done: int = 0
     ) -> AbstractContextManager[Bar]:
         """Return a tqdm bar."""
-        from tqdm import tqdm
-
-        class Described(tqdm):  # type: ignore[type-arg]
-            def describe(self, text: str) -> None:
-                self.set_description_str(text, refresh=False)
-
-        return Described(
+        bar: AbstractContextManager[Bar] = _make_bar()(
             total=total,
             initial=done,
             desc=description,
@@ -157,6 +181,7 @@ class Bars(Progress):
             # Of 4,690 steps, nobody wants to know the number.
             bar_format=STEPS if unit == "step" else None,
         )
+        return bar
 
     def remark(self, sentence: str) -> None:
         """Print the sentence above any bar."""
