@@ -3,18 +3,27 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import zipfile
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mnist_cli.errors import ModelError
+from mnist_cli.data.loading import load_split
+from mnist_cli.errors import DataError, ModelError, SettingsError
+from mnist_cli.evaluation import evaluate
 from mnist_cli.files.targets import check_writable
 from mnist_cli.files.upgrade import newest
+from mnist_cli.images.inputs import to_inputs
+from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.model import UPGRADES, Model
 from mnist_cli.nn.mlp import MLP
+from mnist_cli.recipe import Recipe
+from mnist_cli.training.loop import train
 
 RECIPE = {"validation": 0, "deskew": False, "digit_width": 0}
 FORMAT = newest(UPGRADES)
@@ -237,3 +246,182 @@ def test_a_full_disk_keeps_the_old_model(network: MLP, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture(scope="module")
+def trained(small_dir: Path) -> Model:
+    """Return a model of deskewed digits, brought to one width."""
+    recipe = Recipe(hidden=24, epochs=12, deskew=True, digit_width=16)
+    return train(recipe, load_split("mnist", "train", small_dir)).model
+
+
+def test_paths_may_be_texts(network: MLP, tmp_path: Path) -> None:
+    Model(network).save(str(tmp_path / "m.npz"))
+    np.testing.assert_array_equal(Model.load(str(tmp_path / "m.npz")).W1, network.W1)
+    with pytest.raises(ModelError, match="There is no model"):
+        Model.load(str(tmp_path / "gone.npz"))
+
+
+def test_preprocessing_is_the_models_own(trained: Model, small_dir: Path) -> None:
+    test = load_split("mnist", "test", small_dir)
+    recipe = trained.recipe
+    assert recipe
+    seen = preprocess(test.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
+    x = to_inputs(seen, np.dtype(np.float32))
+    expected = trained.network.probabilities(x)
+    np.testing.assert_allclose(trained.probabilities(test.images), expected, atol=1e-6)
+    np.testing.assert_array_equal(trained.predict(test.images), expected.argmax(axis=1))
+    without = trained.network.probabilities(to_inputs(test.images, x.dtype)).argmax(axis=1)
+    accuracy, unprepared = (
+        (read == test.labels).mean() for read in (expected.argmax(axis=1), without)
+    )
+    assert accuracy > unprepared + 0.1
+    assert evaluate(trained, test).accuracy == accuracy
+
+
+def test_images_are_read_alike_in_each_form_that_they_may_have(
+    trained: Model, small_dir: Path
+) -> None:
+    images = load_split("mnist", "test", small_dir).images
+    expected = trained.probabilities(images)
+    forms: list[Any] = [images.reshape(-1, 784), images / 255, (images / 255).astype("f4")]
+    forms += [(images.reshape(-1, 784) / np.float32(255)).astype("f4"), images[:, ::-1][:, ::-1]]
+    for form in forms:
+        np.testing.assert_array_equal(trained.probabilities(form), expected)
+    assert trained.probabilities(images[:0]).shape == (0, 10)
+    np.testing.assert_allclose(expected.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (
+            np.zeros((28, 28), np.uint8),
+            r"of shape \(28, 28\): give them in the shape \(N, 28, 28\)",
+        ),
+        (np.zeros((3, 28, 29), np.uint8), r"of shape \(3, 28, 29\)"),
+        (np.zeros((3, 783)), r"of shape \(3, 783\)"),
+        (np.zeros((1, 28, 28, 1), np.uint8), "give them in the shape"),
+        (np.zeros((1, 784), np.int64), "are int64: give uint8"),
+        (np.zeros((1, 784), bool), "are bool: give uint8"),
+        (np.full((1, 784), 255.0), "float64 from 255 to 255: give floats from 0"),
+        (np.full((1, 784), -0.1), "from -0.1 to -0.1"),
+        (np.full((1, 784), np.nan), "from nan to nan"),
+        (np.array(7), r"of shape \(\)"),
+    ],
+)
+def test_what_are_no_images_is_refused(images: Any, sentence: str, network: MLP) -> None:
+    with pytest.raises(DataError, match=sentence):
+        Model(network).predict(images)
+
+
+@pytest.mark.parametrize("copied", ["file", "pickle", "deepcopy"])
+def test_a_model_comes_back_whole(
+    copied: str, trained: Model, small_dir: Path, tmp_path: Path
+) -> None:
+    if copied == "file":
+        trained.save(tmp_path / "m.npz")
+        model = Model.load(tmp_path / "m.npz")
+    else:
+        model = pickle.loads(pickle.dumps(trained)) if copied == "pickle" else deepcopy(trained)
+    for name in ("W1", "b1", "W2", "b2"):
+        np.testing.assert_array_equal(getattr(model, name), getattr(trained, name))
+        assert np.shares_memory(getattr(model, name), model.network.parameters)
+    assert model.recipe == trained.recipe
+    kept = [replace(epoch, seconds=None) for epoch in trained.history]
+    assert [replace(epoch, seconds=None) for epoch in model.history] == kept
+    images = load_split("mnist", "test", small_dir).images
+    np.testing.assert_array_equal(model.predict(images), trained.predict(images))
+
+
+def test_other_programs_read_the_arrays_and_so_do_we(
+    trained: Model, small_dir: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "arrays.npz"
+    trained.save(path, format="arrays")
+    with np.load(path) as arrays:
+        assert {name: arrays[name].shape for name in arrays} == {
+            "W1": (784, 24),
+            "b1": (24,),
+            "W2": (24, 10),
+            "b2": (10,),
+        }
+        np.testing.assert_array_equal(arrays["W2"], trained.W2)
+    model = Model.load(path)
+    assert (model.recipe, model.history, model.metadata) == (None, [], {})
+    images = load_split("mnist", "test", small_dir).images
+    x = to_inputs(images, np.dtype(np.float32))
+    np.testing.assert_allclose(
+        model.probabilities(images), trained.network.probabilities(x), atol=1e-6
+    )
+    with pytest.raises(SettingsError, match="`format` is 'onnx'"):
+        trained.save(path, format="onnx")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"W1": np.zeros((783, 2), np.float32)},
+        {"b1": np.zeros(3, np.float32)},
+        {"b1": np.zeros((2, 1), np.float32)},
+        {"W2": np.zeros((2, 10), np.float64)},
+        {"b2": np.full(10, np.nan, np.float32)},
+        {"W1": np.zeros((784, 2), np.int32)},
+        {"extra": np.zeros(2, np.float32)},
+    ],
+    ids=lambda damage: "-".join(damage),
+)
+def test_arrays_that_make_no_network_are_refused(damage: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "arrays.npz"
+    Model(MLP(2)).save(path, format="arrays")
+    with np.load(path) as found:
+        arrays = dict(found)
+    Model.load(path)
+    write_arrays(path, **(arrays | damage))
+    with pytest.raises(ModelError, match="no model"):
+        Model.load(path)
+
+
+EARLIER = Path(__file__).parent / "earlier"
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("model-1.npz", Recipe(hidden=3, epochs=2)),
+        (
+            "model-1-deskewed.npz",
+            Recipe(
+                hidden=2, epochs=3, deskew=True, digit_width=20, validation=100, patience=2, seed=5
+            ),
+        ),
+    ],
+)
+def test_models_of_earlier_versions_are_read(
+    name: str, recipe: Recipe, small_dir: Path, tmp_path: Path
+) -> None:
+    model = Model.load(EARLIER / name)
+    assert model.recipe == recipe
+    assert len(model.history) == recipe.epochs
+    assert {epoch.learning_rate for epoch in model.history} == {None}
+    assert all(
+        (epoch.validation_accuracy is not None) == bool(recipe.validation)
+        for epoch in model.history
+    )
+    test = load_split("mnist", "test", small_dir)
+    assert evaluate(model, test).accuracy == pytest.approx(model.metadata["test_accuracy"])
+    model.save(tmp_path / "now.npz")
+    again = Model.load(tmp_path / "now.npz")
+    assert (again.recipe, again.history) == (model.recipe, model.history)
+    np.testing.assert_array_equal(again.W1, model.W1)
+
+
+def test_a_missing_setting_takes_its_default_and_an_unknown_one_is_refused_by_name(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "m.npz"
+    write_arrays(path, parameters=ONE_HIDDEN, metadata=metadata(recipe={"seed": 3}))
+    assert Model.load(path).recipe == Recipe(hidden=1, seed=3)
+    write_arrays(path, parameters=ONE_HIDDEN, metadata=metadata(recipe={"wings": 2}))
+    with pytest.raises(ModelError, match=r"m\.npz .*no setting 'wings'"):
+        Model.load(path)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cli.data.dataset import Dataset
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.files.archive import read_archive, write_archive
@@ -112,6 +113,28 @@ class Checkpoint:
             raise ModelError(f"{path} has settings that cannot be used. {error}") from error
         except Exception as error:
             raise ModelError(f"{path} is broken: train it anew.") from error
+
+    def check_settings(self, path: str, recipe: Recipe, dataset: str) -> None:
+        """Raise SettingsError if a setting is another one; but there may be more epochs."""
+        wanted = recipe.to_dict() | {"dataset": dataset}
+        there = self.recipe.to_dict() | {"dataset": self.origin["dataset"]}
+        changed = [
+            f"`{name}` is {there[name]} there and not {value}"
+            for name, value in wanted.items()
+            if value != there[name] and not (name == "epochs" and value > there[name])
+        ]
+        if changed:
+            raise SettingsError(
+                f"{path} has its own settings, of which only `epochs` may be raised, but "
+                f"{', and '.join(changed)}: leave that out, or train anew."
+            )
+
+    def check_data(self, path: str, data: Dataset) -> None:
+        """Raise SettingsError if it was trained on other data."""
+        if (self.origin["dataset"], self.origin["data"]) != (data.name, data.sums):
+            raise SettingsError(
+                f"The data are not those that {path} was trained on: name their `data_dir`."
+            )
 
     @classmethod
     def _read(cls, document: dict[str, Any], vectors: dict[str, NDArray[Any]]) -> Checkpoint:

@@ -7,10 +7,9 @@ machine, by anything that has the interface of `concurrent.futures`.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,16 @@ import numpy as np
 from mnist_cli import __version__
 from mnist_cli.data.dataset import Dataset
 from mnist_cli.data.loading import load_data
-from mnist_cli.errors import ModelError, SettingsError, TrainingStoppedError, UnfinishedError
+from mnist_cli.errors import SettingsError, TrainingStoppedError
 from mnist_cli.evaluation import Evaluation, evaluate
 from mnist_cli.files.targets import check_distinct, check_writable
 from mnist_cli.model import Format, Model
 from mnist_cli.progress import SILENT, Progress
 from mnist_cli.recipe import Recipe
-from mnist_cli.training.checkpoint import Checkpoint, is_over
+from mnist_cli.training.checkpoint import Checkpoint
 from mnist_cli.training.history import Epoch
 from mnist_cli.training.loop import check_fits, train
+from mnist_cli.training.overwriting import check_finished, check_replaceable
 
 
 @dataclass(frozen=True)
@@ -131,91 +131,131 @@ def run(
         If the loss is no longer a number.
     """
     began = time.perf_counter()
-    out = Path(out) if out is not None else None
-    resumed = Checkpoint.load(resume) if resume is not None else None
-    if checkpoint is None:
-        checkpoint = resume
-    checkpoint = Path(checkpoint) if checkpoint is not None else None
-    recipe = recipe or (resumed.recipe if resumed else Recipe())
-    if resumed and start is not None:
-        raise SettingsError("`resume` and `start` exclude each other: leave one out.")
-    started_at = start if not isinstance(start, Model) else None
-    check_distinct(
-        {
-            "out": out,
-            "checkpoint": checkpoint,
-            "resume": Path(resume) if resume is not None else None,
-            "start": Path(started_at) if started_at is not None else None,
-        }
+    plan = _Plan.made_of(
+        recipe, source, data_dir, out, force, checkpoint, resume, start, progress=progress
     )
-    if checkpoint and not resumed:
-        _check_finished(checkpoint)
-    for path in (out, checkpoint):
-        if path:
-            check_writable(path)
-    model = Model.load(started_at) if started_at is not None else start
-    assert model is None or isinstance(model, Model)
-    if model:
-        check_fits(model, recipe)
-    name = source if isinstance(source, str) else source.name
-    if resumed:
-        _check_settings(str(resume), resumed, recipe, name)
-    data = load_data(source, data_dir, progress) if isinstance(source, str) else source
-    origin = _origin(data, recipe, resumed, model)
-    if resumed and (resumed.origin["dataset"], resumed.origin["data"]) != (data.name, data.sums):
-        where = f"in {data_dir}" if data_dir is not None else "given"
-        raise SettingsError(
-            f"The data {where} are not those that {resume} was trained on: name their `data_dir`."
-        )
-    if out and not force and not (started_at is not None and _is_same_file(started_at, out)):
-        _check_replaceable(out, recipe, origin, is_resumed=resumed is not None)
+    on_begin(plan.recipe, plan.data)
+    started = time.perf_counter()
+    model = _train(plan, checkpoint_every, watchers, should_stop, progress)
+    train_seconds = time.perf_counter() - started
+    measured = evaluate(model, plan.data.test)
+    model.metadata = {
+        "mnist_cli_version": __version__,
+        "numpy_version": np.__version__,
+        **plan.origin,
+        "test_accuracy": measured.accuracy,
+        "test_loss": measured.loss,
+    }
+    if plan.out:
+        model.save(plan.out, format)
+    seconds = time.perf_counter() - began
+    return Run(model, plan.data.name, measured, train_seconds, seconds, plan.out)
 
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is going to be done, when all that can be known before has been checked."""
+
+    recipe: Recipe
+    data: Dataset
+    origin: dict[str, Any]
+    start: Model | None
+    resumed: Checkpoint | None
+    out: Path | None
+    checkpoint: Path | None
+
+    @classmethod
+    def made_of(
+        cls,
+        recipe: Recipe | None,
+        source: str | Dataset,
+        data_dir: str | Path | None,
+        out: str | Path | None,
+        force: bool,
+        checkpoint: str | Path | None,
+        resume: str | Path | None,
+        start: str | Path | Model | None,
+        progress: Progress,
+    ) -> _Plan:
+        """Load what is needed, and check that it goes together and that nothing gets lost."""
+        if resume is not None and start is not None:
+            raise SettingsError("`resume` and `start` exclude each other: leave one out.")
+        resumed = Checkpoint.load(resume) if resume is not None else None
+        recipe = recipe or (resumed.recipe if resumed else Recipe())
+        paths = {
+            "out": _path(out),
+            "checkpoint": _path(checkpoint) or _path(resume),
+            "resume": _path(resume),
+            "start": None if isinstance(start, Model) else _path(start),
+        }
+        check_distinct(paths)
+        for name in ("out", "checkpoint"):
+            if path := paths[name]:
+                check_writable(path)
+        if paths["checkpoint"] and not resumed:
+            check_finished(paths["checkpoint"])
+        model = start if isinstance(start, Model) else None
+        if paths["start"]:
+            model = Model.load(paths["start"])
+        if model:
+            check_fits(model, recipe)
+        if resumed:
+            dataset = source if isinstance(source, str) else source.name
+            resumed.check_settings(str(resume), recipe, dataset)
+        data = load_data(source, data_dir, progress) if isinstance(source, str) else source
+        if resumed:
+            resumed.check_data(str(resume), data)
+        origin = _origin(data, recipe, resumed, model)
+        if paths["out"] and not force:
+            check_replaceable(paths["out"], recipe, origin, resumed, paths["start"])
+        return cls(recipe, data, origin, model, resumed, paths["out"], paths["checkpoint"])
+
+
+def _path(path: str | Path | None) -> Path | None:
+    """Return a path, if there is one."""
+    return None if path is None else Path(path)
+
+
+def _train(
+    plan: _Plan,
+    checkpoint_every: int,
+    watchers: Sequence[Callable[[Epoch], object]],
+    should_stop: Callable[[], bool],
+    progress: Progress,
+) -> Model:
+    """Train, and keep the checkpoint up to date, if there is to be one."""
     last: Checkpoint | None = None
 
     def keep(reached: Checkpoint) -> None:
         nonlocal last
         last = reached
         epochs = len(reached.history)
-        if checkpoint and (epochs % checkpoint_every == 0 or epochs == recipe.epochs):
-            reached.save(checkpoint)
+        if plan.checkpoint and (epochs % checkpoint_every == 0 or epochs == plan.recipe.epochs):
+            reached.save(plan.checkpoint)
 
     def watch(epoch: Epoch) -> None:
         for watcher in watchers:
             watcher(epoch)
 
-    on_begin(recipe, data)
-    started = time.perf_counter()
     try:
         trained = train(
-            recipe,
-            data.train,
-            start=model,
-            resume=resumed,
-            origin=origin,
+            plan.recipe,
+            plan.data.train,
+            start=plan.start,
+            resume=plan.resumed,
+            origin=plan.origin,
             on_epoch=watch,
-            keep=keep if checkpoint else None,
+            keep=keep if plan.checkpoint else None,
             should_stop=should_stop,
             progress=progress,
         )
         if should_stop():
             raise TrainingStoppedError("Interrupted after the last epoch")
     except TrainingStoppedError:
-        if checkpoint and last:
-            last.save(checkpoint)
+        if plan.checkpoint and last:
+            last.save(plan.checkpoint)
         raise
-    train_seconds = time.perf_counter() - started
-    measured = evaluate(trained.model, data.test)
-    trained.model.metadata = {
-        "mnist_cli_version": __version__,
-        "numpy_version": np.__version__,
-        **origin,
-        "test_accuracy": measured.accuracy,
-        "test_loss": measured.loss,
-    }
-    if out:
-        trained.model.save(out, format)
-    seconds = time.perf_counter() - began
-    return Run(trained.model, data.name, measured, train_seconds, seconds, out)
+    return trained.model
 
 
 def _origin(
@@ -232,65 +272,3 @@ def _origin(
             before = origin.get("raised_from", [])
             origin["raised_from"] = [*before, resumed.recipe.epochs]
     return origin
-
-
-def _check_finished(path: Path) -> None:
-    """Raise UnfinishedError if a checkpoint would be lost with which one could continue."""
-    try:
-        found = Checkpoint.load(path)
-    except ModelError:
-        return
-    if found.history and not is_over(found.recipe, found.history):
-        raise UnfinishedError(
-            f"{path} has {len(found.history)} of {found.recipe.epochs} epochs of an interrupted "
-            "training: remove it to train anew, or resume it."
-        )
-
-
-def _check_settings(path: str, found: Checkpoint, recipe: Recipe, dataset: str) -> None:
-    """Raise SettingsError if a setting is another one than that of the checkpoint."""
-    wanted = recipe.to_dict() | {"dataset": dataset}
-    there = found.recipe.to_dict() | {"dataset": found.origin["dataset"]}
-    changed = [
-        f"`{name}` is {there[name]} there and not {value}"
-        for name, value in wanted.items()
-        if value != there[name] and not (name == "epochs" and value > there[name])
-    ]
-    if changed:
-        raise SettingsError(
-            f"{path} has its own settings, of which only `epochs` may be raised, but "
-            f"{', and '.join(changed)}: leave that out, or train anew."
-        )
-
-
-def _check_replaceable(
-    out: Path, recipe: Recipe, origin: dict[str, Any], *, is_resumed: bool
-) -> None:
-    """Raise SettingsError if training would replace a file that is not its own earlier result."""
-    if not os.path.lexists(out) or (out.is_symlink() and not out.exists()):
-        return
-    advice = "name another `out`, or replace it with `force`."
-    try:
-        there = Model.load(out)
-    except ModelError as error:
-        raise SettingsError(f"{out} is there already, and no model: {advice}") from error
-    if there.recipe is None:
-        raise SettingsError(f"{out} is a model of which no recipe is known: {advice}")
-    before = there.recipe
-    if is_resumed and before.epochs < recipe.epochs:
-        before = replace(before, epochs=recipe.epochs)
-    changed = [
-        f"`{name}` is {value} there and not {getattr(recipe, name)}"
-        for name, value in before.to_dict().items()
-        if value != getattr(recipe, name)
-    ]
-    if changed:
-        raise SettingsError(f"{out} is a model of another recipe ({', '.join(changed)}): {advice}")
-    for name, what in (("dataset", "data set"), ("data", "data"), ("start", "start")):
-        if there.metadata.get(name) != origin.get(name):
-            raise SettingsError(f"{out} is a model of another {what}: {advice}")
-
-
-def _is_same_file(path: str | Path, other: Path) -> bool:
-    """Return whether two paths lead to the same file."""
-    return os.path.realpath(path) == os.path.realpath(other)
