@@ -291,3 +291,46 @@ def test_a_checkpoint_that_is_none_is_refused(
     np.savez(tmp_path / "odd.npz", checkpoint=np.array(json.dumps(document)), **vectors)
     with pytest.raises(ModelError, match=r"odd\.npz"):
         Checkpoint.load(tmp_path / "odd.npz")
+
+
+EARLIER = Path(__file__).parents[1] / "earlier"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("checkpoint-1", {}),
+        (
+            "checkpoint-1-adam",
+            {"optimizer": "adam", "augment": "elastic", "dropout": 0.1, "validation": 100}
+            | {"patience": 3, "seed": 7},
+        ),
+    ],
+)
+def test_checkpoints_of_earlier_versions_are_resumed(
+    name: str, settings: dict[str, Any], data: Split
+) -> None:
+    """To the end of a whole training; but for the last digits, as another machine wrote them."""
+    found = Checkpoint.load(EARLIER / name)
+    recipe = Recipe(**{"hidden": 2, "epochs": 4} | settings)
+    assert found.recipe == recipe
+    assert [epoch.epoch for epoch in found.history] == [1, 2]
+    assert {epoch.learning_rate for epoch in found.history} == {None}
+    resumed, whole = train(recipe, data, resume=found), train(recipe, data)
+    np.testing.assert_allclose(
+        resumed.model.network.parameters, whole.model.network.parameters, atol=1e-3
+    )
+    assert resumed.history[3].learning_rate == whole.history[3].learning_rate
+
+
+def test_a_setting_that_a_checkpoint_lacks_takes_its_default(
+    document_and_vectors: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path
+) -> None:
+    document, vectors = document_and_vectors
+    del document["recipe"]["seed"]
+    np.savez(tmp_path / "c.npz", checkpoint=np.array(json.dumps(document)), **vectors)
+    assert Checkpoint.load(tmp_path / "c.npz").recipe.seed == Recipe.seed
+    document["recipe"]["wings"] = 2
+    np.savez(tmp_path / "c.npz", checkpoint=np.array(json.dumps(document)), **vectors)
+    with pytest.raises(ModelError, match=r"c\.npz .*no setting 'wings'"):
+        Checkpoint.load(tmp_path / "c.npz")
