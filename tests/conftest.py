@@ -6,8 +6,11 @@ from mnist_cli.parallel import leave_cores_to_us
 
 leave_cores_to_us()  # as the program does, before NumPy is loaded
 
+import contextlib
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,3 +88,57 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
 def copy_packed(folder: Path, target: Path) -> Path:
     """Return a copy of a folder, without what has been unpacked in it."""
     return shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*ubyte"))
+
+
+def on_a_terminal(
+    arguments: list[str], folder: Path, interrupt: bytes | None = None, **environment: str
+) -> tuple[int, bytes]:
+    """Return the status of the program, and what a terminal shows of it, output and errors.
+
+    Ctrl-C is typed when ``interrupt`` has been shown.
+    """
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "mnist_cli", *arguments],
+        cwd=folder,
+        env=os.environ | environment,
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(end, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal is gone when the program is
+            while piece := os.read(terminal, 4096):
+                shown += piece
+                if interrupt and interrupt in shown:
+                    os.write(terminal, b"\x03")
+                    interrupt = None
+    os.close(terminal)
+    return process.returncode, shown
+
+
+def on_screen(shown: bytes, columns: int) -> list[str]:
+    """Return the lines that stand on a terminal of so many columns when all has been shown."""
+    lines, row, column = [""], 0, 0
+    for letter in shown.decode():
+        if letter == "\r":
+            column = 0
+        elif letter == "\n":
+            row += 1
+        else:
+            if column == columns:
+                row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+            lines[row] = lines[row].ljust(column)[:column] + letter + lines[row][column + 1 :]
+            column += 1
+        lines += [""] * (row + 1 - len(lines))
+    return [line.rstrip() for line in lines]

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import click
-import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, on_a_terminal, on_screen
 
 from mnist_cli import __version__
 from mnist_cli.cli.main import main
-from mnist_cli.data import download
-from mnist_cli.data.loading import load_split
-from mnist_cli.data.sources import MNIST
-from mnist_cli.evaluation import committee, measure
-from mnist_cli.images.inputs import to_inputs
-from mnist_cli.model import Model
 from mnist_cli.nn.layers import ReLU, Softmax
 from mnist_cli.training import run
 
@@ -219,216 +210,6 @@ def test_a_wrong_environment_variable_is_named(cli: Cli) -> None:
         assert f"MNIST_CLI_TRAIN_{name}" in result.stderr
 
 
-def test_train_prints_the_result_on_stdout_and_epochs_on_stderr(cli: Cli, small_dir: Path) -> None:
-    result = cli("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 2)
-    assert result.exit_code == 0
-    first, *epochs = result.stderr.splitlines()
-    assert first == (
-        "mnist: 1,000 images · 784-16-10, 12,730 parameters · sgd, one-cycle, lr 0.3 · seed 0"
-    )
-    assert [line.split("  ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
-    rows = [re.split("  +", line) for line in result.stdout.splitlines()]
-    assert [name for name, _ in rows] == [
-        *("test accuracy", "test loss", "test errors", "tested on", "model", "time"),
-    ]
-    assert dict(rows)["tested on"] == "the test images of mnist"
-    assert dict(rows)["model"] == "model.npz"
-    quiet = cli("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 2, "--quiet")
-    assert quiet.stderr == ""
-    assert quiet.stdout.splitlines()[:-1] == result.stdout.splitlines()[:-1]
-
-
-def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
-    result = cli(
-        *("train", "--data-dir", small_dir, "--epochs", 2, "--validation", 100, "--seed", 4),
-        *("--out", "m.npz", "--log", "log.jsonl", "--json"),
-    )
-    document = json.loads(result.stdout)
-    assert list(document) == [
-        *("model", "dataset", "hidden", "parameters", "seed", "epochs", "train_seconds"),
-        *("seconds", "test_images", "test_accuracy", "test_loss", "history"),
-    ]
-    assert document["model"] == "m.npz"
-    assert document["dataset"] == "mnist"
-    assert document["hidden"] == 128
-    assert document["parameters"] == 101770
-    assert document["seed"] == 4
-    assert document["epochs"] == len(document["history"]) == 2
-    assert 0 < document["test_accuracy"] < 1
-    assert 0 < document["train_seconds"] < document["seconds"]
-    assert document["test_images"] == 200
-    for number, epoch in enumerate(document["history"], 1):
-        assert list(epoch) == [
-            *("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
-            *("learning_rate", "seconds"),
-        ]
-        assert epoch["epoch"] == number
-    log = (tmp_path / "log.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in log] == document["history"]
-
-
-def test_without_validation_its_accuracy_is_null(cli: Cli, small_dir: Path) -> None:
-    result = cli("train", "--data-dir", small_dir, "--hidden", 4, "--epochs", 1, "--json")
-    assert json.loads(result.stdout)["history"][0]["validation_accuracy"] is None
-
-
-def test_the_same_training_writes_the_same_file(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
-    for name in ("a.npz", "b.npz"):
-        arguments = ("--data-dir", small_dir, "--hidden", 8, "--epochs", 2, "--seed", 3)
-        assert cli("train", *arguments, "--out", name).exit_code == 0
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [("--lr", "1e9"), ("--lr", "1e30", "--epochs", "1", "--batch-size", "1000")],
-    ids=["on the way", "in the last step"],
-)
-def test_diverged_training_is_status_1_and_writes_no_model(
-    settings: tuple[str, ...], cli: Cli, small_dir: Path, tmp_path: Path
-) -> None:
-    result = cli(
-        *("train", "--data-dir", small_dir, "--hidden", 4, "--schedule", "constant", "-q"),
-        *settings,
-    )
-    assert result.exit_code == 1
-    assert "diverged" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-    assert not (tmp_path / "model.npz").exists()
-
-
-def test_a_missing_mnist_is_fetched_or_it_is_said_what_else_there_is(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    nowhere = replace(MNIST, mirrors=("http://127.0.0.1:9/",))
-    monkeypatch.setattr(download, "MNIST", nowhere)
-    result = cli("train", "--data-dir", "data", "--quiet")
-    assert result.exit_code == 2
-    assert "--from" in result.stderr
-    assert "--dataset synthetic" in result.stderr
-    assert not (tmp_path / "model.npz").exists()
-
-
-def test_evaluate_as_a_person_reads_it(cli: Cli, model: Path, small_dir: Path) -> None:
-    result = cli("evaluate", "--data-dir", small_dir)
-    assert result.exit_code == 0
-    assert "200 of mnist, test" in result.stdout
-    assert "precision" in result.stdout
-    assert result.stderr == ""
-
-
-def test_evaluate_as_json(cli: Cli, model: Path, small_dir: Path) -> None:
-    result = cli("evaluate", model, "--data-dir", small_dir, "--json")
-    document = json.loads(result.stdout)
-    assert list(document) == [
-        *("models", "dataset", "split", "views", "examples", "accuracy", "loss", "errors"),
-        *("confusion_matrix", "per_class"),
-    ]
-    assert document["models"] == [{"path": "model.npz", "accuracy": document["accuracy"]}]
-    assert document["examples"] == 200
-    assert document["errors"] == round(200 * (1 - document["accuracy"]))
-    matrix = document["confusion_matrix"]
-    assert [sum(row) for row in matrix] == [20] * 10
-    assert sum(matrix[i][i] for i in range(10)) == 200 - document["errors"]
-    assert [list(digit) for digit in document["per_class"]] == [
-        ["digit", "precision", "recall", "f1", "support"]
-    ] * 10
-
-
-def test_evaluate_measures_what_train_measured(cli: Cli, small_dir: Path) -> None:
-    arguments = ("--data-dir", small_dir, "--json")
-    trained = json.loads(cli("train", *arguments, "--epochs", 2, "--validation", 100).stdout)
-    tested = json.loads(cli("evaluate", *arguments).stdout)
-    validated = json.loads(cli("evaluate", *arguments, "--split", "validation").stdout)
-    learned = json.loads(cli("evaluate", *arguments, "--split", "train").stdout)
-    assert tested["accuracy"] == trained["test_accuracy"]
-    assert tested["loss"] == trained["test_loss"]
-    assert validated["accuracy"] == trained["history"][-1]["validation_accuracy"]
-    assert (validated["examples"], learned["examples"]) == (100, 900)
-
-
-def test_a_split_that_was_not_held_out_is_refused(cli: Cli, small_dir: Path) -> None:
-    cli("train", "--data-dir", small_dir, "--hidden", 4, "--epochs", 1)
-    result = cli("evaluate", "--data-dir", small_dir, "--split", "validation")
-    assert result.exit_code == 2
-    assert "--validation 10000" in result.stderr
-
-
-def test_an_accuracy_below_the_floor_is_status_1(cli: Cli, model: Path, small_dir: Path) -> None:
-    arguments = ("evaluate", model, "--data-dir", small_dir, "--json")
-    accuracy = json.loads(cli(*arguments).stdout)["accuracy"]
-    assert cli(*arguments, "--min-accuracy", accuracy).exit_code == 0
-    result = cli(*arguments, "--min-accuracy", accuracy + 0.001)
-    assert result.exit_code == 1
-    assert "--min-accuracy" in result.stderr
-    assert json.loads(result.stdout)["accuracy"] == accuracy
-
-
-def test_evaluate_of_several_models_is_that_of_their_committee(cli: Cli, small_dir: Path) -> None:
-    common = ("--data-dir", small_dir, "--hidden", 12, "--epochs", 2, "-q")
-    paths = ["a.npz", "b.npz", "c.npz"]
-    for seed, path in enumerate(paths):
-        assert cli("train", *common, "--seed", seed, "--out", path).exit_code == 0
-    document = json.loads(cli("evaluate", *paths, "--data-dir", small_dir, "--json").stdout)
-    assert [model["path"] for model in document["models"]] == paths
-    for path, model in zip(paths, document["models"], strict=True):
-        alone = json.loads(cli("evaluate", path, "--data-dir", small_dir, "--json").stdout)
-        assert alone["accuracy"] == model["accuracy"]
-    test = load_split("mnist", "test", small_dir)
-    x = to_inputs(test.images, np.dtype("f4"))
-    p = np.mean([Model.load(path).network.probabilities(x) for path in paths], axis=0)
-    assert document["accuracy"] == (p.argmax(axis=1) == test.labels).mean()
-    assert document["loss"] == pytest.approx(-np.log(p[range(len(p)), test.labels]).mean())
-    lines = cli("evaluate", *paths, "--data-dir", small_dir).stdout.splitlines()
-    assert [line.split()[0] for line in lines[:4]] == ["member", "member", "member", "committee"]
-    assert lines[0].endswith("  a.npz")
-    floor = cli("evaluate", *paths, "--data-dir", small_dir, "--min-accuracy", 1)
-    assert floor.exit_code == 1
-    assert "a.npz, b.npz, c.npz" in floor.stderr
-
-
-def test_a_committee_of_models_that_do_not_fit_is_refused(cli: Cli, small_dir: Path) -> None:
-    common = ("--hidden", 4, "--epochs", 1, "-q")
-    data = ("--data-dir", small_dir)
-    assert cli("train", *common, *data, "--out", "a.npz").exit_code == 0
-    assert cli("train", *common, *data, "--out", "b.npz", "--validation", 100).exit_code == 0
-    result = cli("evaluate", "a.npz", "b.npz", *data, "--split", "train")
-    assert result.exit_code == 2
-    assert "with 0 and 100 images held out" in result.stderr
-    assert cli("evaluate", "a.npz", "b.npz", *data).exit_code == 0
-    assert cli("train", *common, "--dataset", "synthetic", "--out", "c.npz").exit_code == 0
-    result = cli("evaluate", "a.npz", "c.npz", *data)
-    assert result.exit_code == 2
-    assert "mnist and synthetic: name the one" in result.stderr
-
-
-def test_evaluate_looks_at_each_image_in_as_many_views_as_asked_for(
-    cli: Cli, model: Path, small_dir: Path
-) -> None:
-    other = ("train", "--data-dir", small_dir, "--hidden", 9, "--epochs", 2, "--out", "b.npz")
-    assert cli(*other).exit_code == 0
-    arguments = ("evaluate", model, "b.npz", "--data-dir", small_dir)
-    document = json.loads(cli(*arguments, "--views", 4, "--json").stdout)
-    assert document["views"] == 4
-    test = load_split("mnist", "test", small_dir)
-    members = [
-        Model.load(path).log_probabilities(test.images, 4) for path in (model, Path("b.npz"))
-    ]
-    for member, told in zip(members, document["models"], strict=True):
-        assert told["accuracy"] == measure(member, test.labels).accuracy
-    assert document["loss"] == measure(committee(members), test.labels).loss
-    assert re.search(r"\nviews +4 of each\n", cli(*arguments, "--views", 4).stdout)
-    assert "views" not in cli(*arguments).stdout
-    assert cli(*arguments, "--views", 0).exit_code == 2
-
-
-def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> None:
-    assert cli("train", "--dataset", "synthetic", "--hidden", 8, "--epochs", 1).exit_code == 0
-    result = cli("evaluate", "--json")
-    assert json.loads(result.stdout)["dataset"] == "synthetic"
-    assert json.loads(result.stdout)["examples"] == 10_000
-
-
 def test_gradcheck_passes(cli: Cli) -> None:
     result = cli("gradcheck", "--hidden", 16)
     assert result.exit_code == 0
@@ -491,27 +272,6 @@ def in_a_shell(line: str, folder: Path, **environment: str) -> subprocess.Comple
     )
 
 
-def on_a_terminal(arguments: list[str], folder: Path, **environment: str) -> tuple[int, bytes]:
-    """Return the status of the program, and what a terminal shows of it, output and errors."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    command = [sys.executable, "-m", "mnist_cli", *arguments]
-    terminal, end = pty.openpty()
-    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    variables = os.environ | environment
-    with subprocess.Popen(command, cwd=folder, env=variables, stdout=end, stderr=end) as run:
-        os.close(end)
-        shown = b""
-        with contextlib.suppress(OSError):  # the terminal is gone when the program is
-            while piece := os.read(terminal, 4096):
-                shown += piece
-    os.close(terminal)
-    return run.returncode, shown
-
-
 @pytest.mark.skipif(os.name != "posix", reason="needs bash")
 class TestInAShell:
     def test_a_closed_pipe_ends_quietly(self, tmp_path: Path) -> None:
@@ -559,4 +319,16 @@ class TestInAShell:
         command = ["gradcheck", "--hidden", "4"]
         assert b"\x1b[32m" in on_a_terminal(command, tmp_path)[1]
         assert b"\x1b[" not in on_a_terminal(command, tmp_path, NO_COLOR="1")[1]
-        assert "\x1b[" not in in_a_shell("mnist-cli gradcheck --hidden 4", tmp_path).stdout
+        assert b"\x1b[" not in on_a_terminal(command, tmp_path, NO_COLOR="1", FORCE_COLOR="1")[1]
+        line = "mnist-cli gradcheck --hidden 4"
+        assert "\x1b[" not in in_a_shell(line, tmp_path).stdout
+        assert "\x1b[32m" in in_a_shell(line, tmp_path, FORCE_COLOR="1").stdout
+
+    def test_ctrl_c_leaves_no_bar_above_its_sentence(self, small_dir: Path, tmp_path: Path) -> None:
+        """The terminal writes ^C beside the bar, which must not wrap."""
+        command = ["train", "--data-dir", str(small_dir), "--hidden", "64", "--epochs", "100000"]
+        status, shown = on_a_terminal(command, tmp_path, interrupt=b"9/100000  mean")
+        assert status == 130
+        lines = on_screen(shown, 80)
+        assert any("Error: Interrupted in epoch" in line for line in lines)
+        assert not [line for line in lines if "%|" in line]
