@@ -45,7 +45,7 @@ NEEDS["checkpoint_every"] = ("checkpoint", ())
     type=click.Choice(list(SOURCES)),
     default="mnist",
     show_default=True,
-    help="MNIST, which is downloaded if it is not there, or digits drawn by the program itself.",
+    help=f"{', or '.join(source.help for source in SOURCES.values())}.",
 )
 @options.data_dir
 @recipe_options

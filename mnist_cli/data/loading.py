@@ -41,7 +41,7 @@ def load_split(
     source = find_source(name)
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
     if source.published:
-        download_if_missing(folder, (split,), progress)
+        download_if_missing(folder, source.published, (split,), progress)
     return source.read(split, folder)
 
 
@@ -63,7 +63,7 @@ def load_data(
     source = find_source(name)
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
     if source.published:
-        download_if_missing(folder, progress=progress)
+        download_if_missing(folder, source.published, progress=progress)
     parts: dict[str, Split] = {}
     sums: dict[str, str] = {}
 

@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Published:
-    """Files that were published, and where they can be had.
+    """A data set's files as they were published, and where they can be had.
 
     Attributes
     ----------
+    title : str
+        What a person calls it.
     mirrors : sequence of str
         The URLs of folders that serve the files, tried in this order.
     sums : dict
         The size in bytes and the SHA-256 of each file, packed and unpacked.
     """
 
+    title: str
     mirrors: Sequence[str]
     sums: dict[str, tuple[int, str]]
 
@@ -40,6 +43,8 @@ class Source:
     ----------
     read : callable
         Is given a part, ``"train"`` or ``"test"``, and the folder; returns a `Split`.
+    help : str
+        What it is, in a few words.
     caveat : str
         What must be said where its name is, beginning with a comma.
     file_sums : callable, optional
@@ -49,6 +54,7 @@ class Source:
     """
 
     read: Callable[[str, Path], Split]
+    help: str
     caveat: str = ""
     file_sums: Callable[[Path], dict[str, str]] | None = None
     published: Published | None = None
@@ -73,6 +79,7 @@ def _draw_synthetic(split: str, data_dir: Path) -> Split:
 
 
 MNIST = Published(
+    title="MNIST",
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -114,8 +121,17 @@ MNIST = Published(
 )
 
 SOURCES = {
-    "mnist": Source(_read_mnist, file_sums=_mnist_sums, published=MNIST),
-    "synthetic": Source(_draw_synthetic, ", drawn by the program, which are not MNIST's"),
+    "mnist": Source(
+        _read_mnist,
+        help="MNIST, which is downloaded if it is not there",
+        file_sums=_mnist_sums,
+        published=MNIST,
+    ),
+    "synthetic": Source(
+        _draw_synthetic,
+        help="digits drawn by the program itself",
+        caveat=", drawn by the program, which are not MNIST's",
+    ),
 }
 """Every data set by its name; ``mnist`` stands for any in MNIST's format that a folder holds."""
 

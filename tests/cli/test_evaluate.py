@@ -144,7 +144,7 @@ def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> 
     assert cli("train", "--dataset", "synthetic", "--hidden", 8, "--epochs", 1).exit_code == 0
     result = cli("evaluate", "--json")
     assert json.loads(result.stdout)["dataset"] == "synthetic"
-    assert json.loads(result.stdout)["examples"] == 10_000
+    assert json.loads(result.stdout)["examples"] == 100
 
 
 @pytest.mark.parametrize("split", ["test", "validation"])

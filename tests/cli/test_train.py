@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from conftest import Cli
 
-from mnist_cli.data import download
-from mnist_cli.data.sources import MNIST
+from mnist_cli.data.sources import MNIST, SOURCES
 from mnist_cli.model import Model
 from mnist_cli.recipe import Recipe
 
@@ -99,7 +98,7 @@ def test_a_missing_mnist_is_fetched_or_it_is_said_what_else_there_is(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     nowhere = replace(MNIST, mirrors=("http://127.0.0.1:9/",))
-    monkeypatch.setattr(download, "MNIST", nowhere)
+    monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], published=nowhere))
     result = cli("train", "--data-dir", "data", "--quiet")
     assert result.exit_code == 2
     assert "--from" in result.stderr
@@ -220,4 +219,4 @@ def test_history_has_validation_loss_and_learning_rate(cli: Cli, small_dir: Path
 def test_what_was_measured_on_is_told(cli: Cli) -> None:
     result = cli("train", "--dataset", "synthetic", "--hidden", 2, "--epochs", 1)
     assert "tested on      the test images of synthetic, drawn by the program" in result.stdout
-    assert result.stderr.startswith("synthetic: 60,000 images · 784-2-10")
+    assert result.stderr.startswith("synthetic: 600 images · 784-2-10")

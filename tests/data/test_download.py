@@ -22,17 +22,24 @@ import requests
 from conftest import Cli, copy_packed
 from web import Answer, Web, body, cut, serve, status, web_server
 
-from mnist_cli.data import download as module
 from mnist_cli.data import http
 from mnist_cli.data.download import download, download_if_missing
 from mnist_cli.data.idx import read_idx, write_idx
 from mnist_cli.data.mnist import STEMS
-from mnist_cli.data.sources import MNIST
+from mnist_cli.data.sources import MNIST, SOURCES
 from mnist_cli.errors import DataError, DownloadError
 from mnist_cli.progress import Progress
 
 NAMES = [f"{stem}.gz" for stems in STEMS.values() for stem in stems]
 FIRST = NAMES[0]
+
+
+def patch(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Change what is known of MNIST's files."""
+    source = SOURCES["mnist"]
+    assert source.published
+    changed = replace(source, published=replace(source.published, **changes))
+    monkeypatch.setitem(SOURCES, "mnist", changed)
 
 
 @pytest.fixture
@@ -44,7 +51,7 @@ def files(small_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         name: (len(content), hashlib.sha256(content).hexdigest())
         for name, content in (files | unpacked).items()
     }
-    monkeypatch.setattr(module, "MNIST", replace(MNIST, sums=sums))
+    patch(monkeypatch, sums=sums)
     return files
 
 
@@ -440,7 +447,11 @@ def test_another_data_set_is_neither_replaced_nor_completed(
     other = np.ones((3, 28, 28), np.uint8)
     for name in there:
         write_idx(tmp_path / name, other)
-    for fetch in (lambda: download(tmp_path, [web.url]), lambda: download_if_missing(tmp_path)):
+    known = SOURCES["mnist"].published or MNIST
+    for fetch in (
+        lambda: download(tmp_path, [web.url]),
+        lambda: download_if_missing(tmp_path, known),
+    ):
         with pytest.raises(DataError, match="not MNIST's"):
             fetch()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(there)
@@ -461,7 +472,7 @@ def test_force_deletes_nothing_elsewhere(small_dir: Path, tmp_path: Path, web: W
 def test_training_fetches_what_is_missing_first(
     cli: Cli, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MNIST", replace(vars(module)["MNIST"], mirrors=(web.url,)))
+    patch(monkeypatch, mirrors=(web.url,))
     for _ in range(2):
         result = cli("train", "--data-dir", "data", "--hidden", 4, "--epochs", 1)
         assert result.exit_code == 0, result.stderr
@@ -472,12 +483,12 @@ def test_training_fetches_what_is_missing_first(
 def test_only_the_files_of_the_part_are_needed(small_dir: Path, tmp_path: Path) -> None:
     for stem in STEMS["test"]:
         shutil.copy(small_dir / f"{stem}.gz", tmp_path)
-    download_if_missing(tmp_path, ("test",))
+    download_if_missing(tmp_path, MNIST, ("test",))
 
 
 def test_a_whole_data_set_of_another_kind_is_left_alone(small_dir: Path) -> None:
     """As Fashion-MNIST would be: four files whose sums are not MNIST's."""
-    download_if_missing(small_dir)
+    download_if_missing(small_dir, MNIST)
 
 
 def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path, web: Web) -> None:
