@@ -160,7 +160,7 @@ class Model:
             text = json.dumps(self._document())
             arrays = {"parameters": self.network.parameters, "metadata": np.array(text)}
         try:
-            write_archive(Path(path), arrays)
+            write_archive(path, arrays)
         except OSError as error:
             raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error
 
@@ -190,7 +190,7 @@ class Model:
             not what its metadata says. Nothing pickled is ever loaded.
         """
         try:
-            arrays = read_archive(Path(path))
+            arrays = read_archive(path)
             if set(arrays) == set(ARRAYS):
                 return cls(_network_of(arrays))
             parameters = arrays.pop("parameters")

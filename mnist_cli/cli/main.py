@@ -54,7 +54,8 @@ class SentenceGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and end quietly where nobody reads its output any more."""
         with quiet_end():
-            refuse_misspelt_variables(self)
+            if not {"-h", "--help"} & set(ctx.args):
+                refuse_misspelt_variables(self)
             return super().invoke(ctx)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:

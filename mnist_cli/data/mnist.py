@@ -26,19 +26,19 @@ STEMS = {
 """The names of each part's two files, without ``.gz``."""
 
 
-def find_file(data_dir: Path, stem: str) -> Path | None:
+def find_file(data_dir: str | Path, stem: str) -> Path | None:
     """Return the file of that name in ``data_dir``, ``.gz`` or plain, or None.
 
     The folder ``MNIST/raw`` below it, where torchvision keeps its files, is looked at as well.
     """
-    for folder in (data_dir, data_dir / "MNIST" / "raw"):
+    for folder in (Path(data_dir), Path(data_dir, "MNIST", "raw")):
         for name in (f"{stem}.gz", stem):
             if (folder / name).is_file():
                 return folder / name
     return None
 
 
-def read_part(split: str, data_dir: Path) -> Split:
+def read_part(split: str, data_dir: str | Path) -> Split:
     """Read the images and labels of one part, ``"train"`` or ``"test"``, from their files.
 
     Raises
@@ -60,7 +60,7 @@ def read_part(split: str, data_dir: Path) -> Split:
     return Split(images, labels)
 
 
-def file_sums(data_dir: Path) -> dict[str, str]:
+def file_sums(data_dir: str | Path) -> dict[str, str]:
     """Return the SHA-256 of each file of a data set, by its name."""
     sums = {}
     for stem in (stem for stems in STEMS.values() for stem in stems):

@@ -23,7 +23,7 @@ LARGEST = 1 << 29
 """Bytes of an archive that is read at most: a network of 160,000 hidden units."""
 
 
-def write_archive(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def write_archive(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write an archive, whole or not at all.
 
     Raises
@@ -38,7 +38,7 @@ def write_archive(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
                 npy.write_array(member, array, version=(1, 0), allow_pickle=False)
 
 
-def read_archive(path: Path) -> dict[str, NDArray[Any]]:
+def read_archive(path: str | Path) -> dict[str, NDArray[Any]]:
     """Read an archive, and return its arrays by their names.
 
     Raises
@@ -50,6 +50,7 @@ def read_archive(path: Path) -> dict[str, NDArray[Any]]:
     OSError
         If the file cannot be read.
     """
+    path = Path(path)
     if not path.exists():
         raise FileNotFoundError(path)
     if not path.is_file():

@@ -18,7 +18,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     """Open a temporary file that becomes ``path`` when the block ends, and only if it ends well.
 
     The temporary file lies in the same folder, as renaming is atomic within a file system only.
@@ -27,7 +27,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
     Parameters
     ----------
-    path : Path
+    path : path
         The file to write; its folder must exist.
 
     Yields

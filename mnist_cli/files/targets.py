@@ -10,7 +10,7 @@ from pathlib import Path
 from mnist_cli.errors import ModelError, SettingsError
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: str | Path) -> None:
     """Raise ModelError if a file could not be written at ``path``: now, not after an hour."""
     try:
         target = Path(os.path.realpath(path))  # a link stays, and what it points to is written
@@ -28,7 +28,7 @@ def check_writable(path: Path) -> None:
         raise ModelError(f"{path} cannot be written: you may not write to {target.parent}.")
 
 
-def check_distinct(paths: Mapping[str, Path | None]) -> None:
+def check_distinct(paths: Mapping[str, str | Path | None]) -> None:
     """Raise SettingsError if two arguments name the same file, one of them to be written.
 
     Parameters

@@ -77,7 +77,7 @@ class Checkpoint:
             "best_parameters": self.best_parameters,
         }
         try:
-            write_archive(Path(path), arrays | self.state.memory)
+            write_archive(path, arrays | self.state.memory)
         except OSError as error:
             raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error
 
@@ -91,7 +91,7 @@ class Checkpoint:
             If there is no such file, it is no checkpoint, it is of a newer format, or broken.
         """
         try:
-            vectors = read_archive(Path(path))
+            vectors = read_archive(path)
             document = json.loads(str(vectors.pop("checkpoint")[()]))
             if "checkpoint_version" not in document:
                 raise ValueError("another archive")

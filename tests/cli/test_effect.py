@@ -85,3 +85,7 @@ def test_other_variables_are_left_alone(cli: Cli) -> None:
     result = cli("train", "--print-config", MNIST_CLI_TRAIN_HIDDEN="9", **others)
     assert result.exit_code == 0, result.stderr
     assert "hidden = 9\n" in result.stdout
+
+
+def test_help_is_given_all_the_same(cli: Cli) -> None:
+    assert cli("train", "--help", MNIST_CLI_TRAIN_HIDEN="3").exit_code == 0
