@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from mnist_cli.cli.config import config_keys, use_config
 from mnist_cli.cli.effect import refuse_without_effect
 from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.resume import resume_command, use_checkpoint, use_model
-from mnist_cli.cli.signals import stop_request
+from mnist_cli.cli.signals import StopRequest, stop_request
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import SettingsError, TrainingStoppedError, UnfinishedError
 from mnist_cli.files.targets import check_distinct
@@ -24,6 +23,7 @@ from mnist_cli.recipe import SETTINGS, Recipe
 
 if TYPE_CHECKING:
     from mnist_cli.data.dataset import Dataset
+    from mnist_cli.progress import Progress
     from mnist_cli.training.history import Epoch
     from mnist_cli.training.run import Run
 
@@ -143,26 +143,12 @@ def train(
 
     config = None if resume else click.get_current_context().meta.get("config")
     check_distinct(
-        {"out": out, "log": log, "checkpoint": checkpoint, "resume": resume, "config": config}
-        | ({"start": start} if start != out else {})
+        {"out": out, "log": log, "checkpoint": checkpoint}
+        | {"resume": resume, "start": start, "config": config}
     )
     progress = output.progress(quiet)
-
     with ExitStack() as stack:
-        write: Callable[[dict[str, Any]], object] = lambda record: None  # noqa: E731
-
-        def begin(recipe: Recipe, data: Dataset) -> None:
-            nonlocal write
-            progress.remark(opening_line(recipe, data))
-            write = stack.enter_context(output.log_file(log, progress.remark))
-            for epoch in earlier(resume):
-                write(epoch.to_dict())
-
-        def report(epoch: Epoch) -> None:
-            progress.remark(epoch_line(epoch, recipe.epochs))
-            write(epoch.to_dict())
-
-        request = stack.enter_context(stop_request())
+        watch = Watch(stack, progress, log, resume)
         try:
             result = run(
                 recipe,
@@ -175,9 +161,9 @@ def train(
                 checkpoint_every=checkpoint_every,
                 resume=resume,
                 start=start,
-                watchers=[report],
-                on_begin=begin,
-                should_stop=lambda: bool(request),
+                watchers=[watch.epoch],
+                on_begin=watch.begin,
+                should_stop=watch.should_stop,
                 progress=progress,
             )
         except UnfinishedError as error:
@@ -189,11 +175,49 @@ def train(
             advice = "with `checkpoint` FILE, it could be resumed."
             if checkpoint:
                 advice = f"resume it with: {resume_command(checkpoint)}"
-            raise TrainingStoppedError(f"{error}; {advice}", request.exit_status) from error
+            raise TrainingStoppedError(f"{error}; {advice}", watch.request.exit_status) from error
     if json:
         output.print_json(document(result))
     else:
         click.echo(output.table(summary(result), "<<"))
+
+
+class Watch:
+    """What is told of a run while it lasts, to a person and to the log; and whether to stop it.
+
+    Parameters
+    ----------
+    stack : ExitStack
+        What is opened here is closed with it.
+    progress : Progress
+    log, resume : Path or None
+    """
+
+    def __init__(self, stack: ExitStack, progress: Progress, log: Path | None, resume: Path | None):
+        self.stack = stack
+        self.progress = progress
+        self.log = log
+        self.resume = resume
+        self.request = StopRequest()
+
+    def begin(self, recipe: Recipe, data: Dataset) -> None:
+        """Tell what is going to be done, and open the log."""
+        self.epochs = recipe.epochs
+        self.progress.remark(opening_line(recipe, data))
+        self.write = self.stack.enter_context(output.log_file(self.log, self.progress.remark))
+        for epoch in earlier(self.resume):
+            self.write(epoch.to_dict())
+        # Until now, a signal ended the program at once: there was nothing to keep.
+        self.request = self.stack.enter_context(stop_request())
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tell what an epoch gave."""
+        self.progress.remark(epoch_line(epoch, self.epochs))
+        self.write(epoch.to_dict())
+
+    def should_stop(self) -> bool:
+        """Return whether a signal has come."""
+        return bool(self.request)
 
 
 def as_config(recipe: Recipe) -> str:
