@@ -140,3 +140,12 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
     near = difflib.get_close_matches(name, list(names), n=1)
     return near[0] if near else None
+
+
+def as_markdown(settings: Iterable[Setting]) -> str:
+    """Return a table of settings for the docs."""
+    rows = ["| option, config key | in Python | default | must be | |", "|---|---|---|---|---|"]
+    for one in settings:
+        default = "" if one.default is None else f"`{one.default}`"
+        rows.append(f"| `--{one.key}` | `{one.name}` | {default} | {one.range} | {one.help} |")
+    return "\n".join([*rows, ""])

@@ -15,7 +15,9 @@ from mnist_cli.cli.config import config_keys
 from mnist_cli.cli.train import train
 from mnist_cli.config import config_folder
 from mnist_cli.errors import ConfigError, SettingsError
+from mnist_cli.nn.optimizers import OPTIMIZERS
 from mnist_cli.recipe import COMMAND_KEYS, LEARNING_RATES, SETTINGS, Recipe
+from mnist_cli.settings import as_markdown
 
 READY_MADE = sorted(file.stem for file in config_folder().glob("*.toml"))
 
@@ -63,6 +65,7 @@ def test_numbers_of_any_type_are_taken_and_kept_as_the_settings_own() -> None:
 
 
 def test_each_optimizer_has_a_learning_rate_of_its_own() -> None:
+    assert list(LEARNING_RATES) == list(OPTIMIZERS)
     for optimizer, rate in LEARNING_RATES.items():
         assert Recipe(optimizer=optimizer).learning_rate == rate
     assert Recipe(optimizer="adam", learning_rate=0.5).learning_rate == 0.5
@@ -119,6 +122,13 @@ def test_a_ready_made_config_is_read_by_its_name(name: str) -> None:
     settings = Recipe.from_toml(name).to_dict()
     keys = {setting.key: setting.name for setting in SETTINGS.values()}
     assert {key: settings[keys[key]] for key in table} == table
+
+
+def test_the_docs_have_every_setting() -> None:
+    docs = Path(__file__).parents[1] / "docs" / "settings.md"
+    _, _, table = docs.read_text("utf-8").partition("\n\n| ")
+    assert f"| {table}" == as_markdown(SETTINGS.values())
+    assert all(f"{rate}" in docs.read_text("utf-8") for rate in LEARNING_RATES.values())
 
 
 def test_a_config_may_have_what_the_command_takes_and_nothing_else() -> None:

@@ -250,7 +250,7 @@ def opening_line(recipe: Recipe, data: Dataset) -> str:
     distorted = f", {recipe.augment} distortions" if recipe.augment != "none" else ""
     return " · ".join(
         [
-            f"{data.name}: {len(data.train):,} images{held_out}{distorted}",
+            f"{data.title}: {len(data.train):,} images{held_out}{distorted}",
             f"{INPUTS}-{recipe.hidden}-{CLASSES}, {parameter_count(recipe.hidden):,} parameters",
             f"{recipe.optimizer}, {recipe.schedule}, lr {recipe.learning_rate:g}",
             f"seed {recipe.seed}",
@@ -281,7 +281,7 @@ def summary(result: Run) -> list[tuple[str, str]]:
         ("test accuracy", f"{test.accuracy:.2%}"),
         ("test loss", f"{test.loss:.4f}"),
         ("test errors", f"{test.errors:,} of {test.examples:,}"),
-        ("tested on", f"the test images of {result.dataset}{source.caveat}"),
+        ("tested on", f"the test images of {result.title}{source.caveat}"),
         ("model", str(result.out)),
         ("time", f"{result.seconds:.1f} s"),
     ]

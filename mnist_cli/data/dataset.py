@@ -60,12 +60,20 @@ class Dataset:
     sums : dict of str
         The SHA-256 of what it was read from, by name: of the files as they lie there. The
         synthetic data set has no files, and the sums are those of the images of its parts.
+    folder : str
+        Where it was read from, if it is not what was published under its name.
     """
 
     name: str
     train: Split
     test: Split
     sums: dict[str, str]
+    folder: str = ""
+
+    @property
+    def title(self) -> str:
+        """What to call it: its name, or its folder, as of another data set in the same form."""
+        return self.folder or self.name
 
     @property
     def origin(self) -> dict[str, object]:

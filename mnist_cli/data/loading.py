@@ -76,4 +76,6 @@ def load_data(
             sums.update(source.file_sums(folder))
 
     side_by_side(work, 2)
-    return Dataset(name, parts["train"], parts["test"], dict(sorted(sums.items())))
+    sums = dict(sorted(sums.items()))
+    other = "" if source.published is None or source.published.has(sums) else str(folder)
+    return Dataset(name, parts["train"], parts["test"], sums, other)

@@ -34,6 +34,10 @@ class Published:
     mirrors: Sequence[str]
     sums: dict[str, tuple[int, str]]
 
+    def has(self, sums: dict[str, str]) -> bool:
+        """Return whether files with these SHA-256, by their names, are the published ones."""
+        return all(self.sums.get(name, (0, ""))[1] == digest for name, digest in sums.items())
+
 
 @dataclass(frozen=True)
 class Source:

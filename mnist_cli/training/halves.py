@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from mnist_cli.nn.layers import Array
 from mnist_cli.nn.mlp import MLP
-from mnist_cli.nn.optimizers import SGD, Adam, Optimizer
+from mnist_cli.nn.optimizers import OPTIMIZERS, Optimizer
 from mnist_cli.recipe import Recipe
 
 WORTH_TWO = 9000
 """From so many hidden units times images a step on, two halves are faster than one whole."""
-
-OPTIMIZERS: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam}
 
 
 def count_parts(recipe: Recipe) -> int:

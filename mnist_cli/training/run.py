@@ -37,8 +37,9 @@ class Run:
     Attributes
     ----------
     model : Model
-    dataset : str
-        The name of the data set that it was trained and tested on.
+    dataset, title : str
+        The name of the data set that it was trained and tested on, and what to call it: where the
+        files are not those that were published under that name, their folder.
     test : Evaluation
         How it reads the test images, which were looked at once.
     train_seconds, seconds : float
@@ -49,6 +50,7 @@ class Run:
 
     model: Model
     dataset: str
+    title: str
     test: Evaluation
     train_seconds: float
     seconds: float
@@ -149,7 +151,7 @@ def run(
     if plan.out:
         model.save(plan.out, format)
     seconds = time.perf_counter() - began
-    return Run(model, plan.data.name, measured, train_seconds, seconds, plan.out)
+    return Run(model, plan.data.name, plan.data.title, measured, train_seconds, seconds, plan.out)
 
 
 @dataclass(frozen=True)

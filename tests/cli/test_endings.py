@@ -123,7 +123,7 @@ def test_who_no_longer_reads_the_remarks_does_not_end_the_training(
     small_dir: Path, tmp_path: Path
 ) -> None:
     line = f"($M train --data-dir {small_dir} --hidden 4 --epochs 30 2>&1 >out) | head -1"
-    assert shell(line, tmp_path).stdout.startswith("mnist: 1,000 images")
+    assert shell(line, tmp_path).stdout.startswith(f"{small_dir}: 1,000 images")
     assert "test accuracy" in (tmp_path / "out").read_text()
 
 

@@ -21,14 +21,16 @@ def test_train_prints_the_result_on_stdout_and_epochs_on_stderr(cli: Cli, small_
     assert result.exit_code == 0
     first, *epochs = result.stderr.splitlines()
     assert first == (
-        "mnist: 1,000 images · 784-16-10, 12,730 parameters · sgd, one-cycle, lr 0.3 · seed 0"
+        f"{small_dir}: 1,000 images · 784-16-10, 12,730 parameters · sgd, one-cycle, lr 0.3 · "
+        "seed 0"
     )
     assert [line.split("  ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
     rows = [re.split("  +", line) for line in result.stdout.splitlines()]
     assert [name for name, _ in rows] == [
         *("test accuracy", "test loss", "test errors", "tested on", "model", "time"),
     ]
-    assert dict(rows)["tested on"] == "the test images of mnist"
+    # It is not what was published as MNIST.
+    assert dict(rows)["tested on"] == f"the test images of {small_dir}"
     assert dict(rows)["model"] == "model.npz"
     quiet = cli("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 2, "--quiet")
     assert quiet.stderr == ""
