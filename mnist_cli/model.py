@@ -152,8 +152,7 @@ class Model:
         ModelError
             If the file cannot be written; what was at ``path`` is then still there.
         """
-        if format not in FORMATS:
-            raise SettingsError(f"`format` is {format!r}, but must be one of {', '.join(FORMATS)}.")
+        check_format(format)
         if format == "arrays":
             arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in ARRAYS}
         else:
@@ -239,6 +238,12 @@ class Model:
         network.parameters[:] = parameters
         _check_finite(network)
         return cls(network, recipe, history, document)
+
+
+def check_format(format: str) -> None:
+    """Raise SettingsError if there is no format of that name."""
+    if format not in FORMATS:
+        raise SettingsError(f"`format` is {format!r}, but must be one of {', '.join(FORMATS)}.")
 
 
 def _network_of(arrays: dict[str, NDArray[Any]]) -> MLP:

@@ -21,7 +21,7 @@ from mnist_cli.data.loading import load_data
 from mnist_cli.errors import SettingsError, TrainingStoppedError
 from mnist_cli.evaluation import Evaluation, evaluate
 from mnist_cli.files.targets import check_distinct, check_writable
-from mnist_cli.model import Format, Model
+from mnist_cli.model import Format, Model, check_format
 from mnist_cli.progress import SILENT, Progress
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.checkpoint import Checkpoint
@@ -133,6 +133,9 @@ def run(
         If the loss is no longer a number.
     """
     began = time.perf_counter()
+    check_format(format)
+    if checkpoint_every < 1:
+        raise SettingsError(f"`checkpoint_every` is {checkpoint_every}, but must be at least 1.")
     plan = _Plan.made_of(
         recipe, source, data_dir, out, force, checkpoint, resume, start, progress=progress
     )

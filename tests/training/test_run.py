@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -246,6 +247,19 @@ class TestWritingOver:
         with pytest.raises(SettingsError):
             make(small_dir, out, on_begin=lambda *what: begun.append(what))
         assert begun == []
+
+
+def test_what_makes_no_sense_is_refused_before_anything_is_trained(small_dir: Path) -> None:
+    never: list[Epoch] = []
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"format": "onnx"}, "`format` is 'onnx', but must be one of model, arrays"),
+        ({"checkpoint_every": 0}, "`checkpoint_every` is 0, but must be at least 1"),
+        ({"source": "minst"}, "`dataset` is 'minst', but must be one of mnist, synthetic"),
+    ]
+    for how, sentence in wrong:
+        with pytest.raises(SettingsError, match=sentence):
+            run(RECIPE, **{"data_dir": small_dir, "watchers": [never.append]} | how)
+    assert never == []
 
 
 def test_a_result_can_be_pickled(small_dir: Path) -> None:
