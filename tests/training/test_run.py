@@ -251,6 +251,7 @@ class TestWritingOver:
 
 def test_what_makes_no_sense_is_refused_before_anything_is_trained(small_dir: Path) -> None:
     never: list[Epoch] = []
+    common: dict[str, Any] = {"data_dir": small_dir, "watchers": [never.append]}
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"format": "onnx"}, "`format` is 'onnx', but must be one of model, arrays"),
         ({"checkpoint_every": 0}, "`checkpoint_every` is 0, but must be at least 1"),
@@ -258,7 +259,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_trained(small_dir: Pa
     ]
     for how, sentence in wrong:
         with pytest.raises(SettingsError, match=sentence):
-            run(RECIPE, **{"data_dir": small_dir, "watchers": [never.append]} | how)
+            run(RECIPE, **(common | how))
     assert never == []
 
 
