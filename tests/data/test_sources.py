@@ -126,5 +126,5 @@ def test_the_real_files_are_read(mnist_dir: Path) -> None:
 def test_a_network_trained_on_synthetic_digits_reads_real_ones(mnist_dir: Path) -> None:
     data = load_split("synthetic", "train", mnist_dir)
     assert len(data) == 60_000
-    model = train(Recipe(epochs=5), data).model
+    model = train(Recipe(epochs=3), data).model
     assert evaluate(model, load_split("mnist", "test", mnist_dir)).accuracy >= 0.8
