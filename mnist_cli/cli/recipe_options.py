@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnist_cli.recipe import LEARNING_RATES, SETTINGS
 from mnist_cli.settings import KINDS, Setting
 
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # which older versions of click cannot subscript
 
-class SettingType(click.ParamType[Any]):
+
+class SettingType(ParamType):
     """What a setting can be, as click asks for it: the same check, in the same words."""
 
     def __init__(self, setting: Setting):
