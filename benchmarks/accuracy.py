@@ -14,26 +14,19 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from dataclasses import fields
 from pathlib import Path
 
-from mnist_cli.parallel import leave_cores_to_us
-
-leave_cores_to_us()
-
-from mnist_cli.cli.config import config_options, find_config, read_config
-from mnist_cli.cli.train import train as train_command
-from mnist_cli.data.datasets import default_data_dir, load_split
-from mnist_cli.data.preprocessing import preprocess
+from mnist_cli.data.folder import default_data_dir
+from mnist_cli.data.loading import load_split
 from mnist_cli.evaluation import evaluate
-from mnist_cli.recipe import Recipe
-from mnist_cli.training import hold_out, train
+from mnist_cli.recipe import SETTINGS, Recipe
+from mnist_cli.training.loop import train
 
 HELD_OUT = 10_000
-SETTINGS = {
-    field.name: type(getattr(Recipe(), field.name))
-    for field in fields(Recipe)
-    if field.name not in ("seed", "validation", "patience")
+OPTIONS = {
+    name: setting
+    for name, setting in SETTINGS.items()
+    if name not in ("seed", "validation", "patience")
 }
 
 
@@ -44,33 +37,32 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--validation", action="store_true")
     parser.add_argument("--config", help="what the settings are that no option gives")
-    for name, kind in SETTINGS.items():
-        option = "--lr" if name == "learning_rate" else f"--{name.replace('_', '-')}"
-        if kind is bool:
+    for name, setting in OPTIONS.items():
+        option = f"--{setting.key}"
+        if setting.kind is bool:
             parser.add_argument(option, dest=name, action=argparse.BooleanOptionalAction)
         else:
-            parser.add_argument(option, dest=name, type=kind)
+            parser.add_argument(option, dest=name, type=setting.kind)
     arguments = vars(parser.parse_args())
     settings = {}
     if arguments["config"]:
-        config = read_config(find_config(arguments["config"]), config_options(train_command))
-        settings = {name: value for name, value in config.items() if name in SETTINGS}
-    settings |= {name: arguments[name] for name in SETTINGS if arguments[name] is not None}
+        settings = Recipe.from_toml(arguments["config"]).to_dict()
+        settings = {name: value for name, value in settings.items() if name in OPTIONS}
+    settings |= {name: arguments[name] for name in OPTIONS if arguments[name] is not None}
     print(Recipe(**settings))
 
     learn = load_split("mnist", "train", arguments["data_dir"])
     if arguments["validation"]:
-        learn, judge = hold_out(learn, HELD_OUT)
+        learn, judge = learn.hold_out(HELD_OUT)
     else:
         judge = load_split("mnist", "test", arguments["data_dir"])
     accuracies = []
     for seed in range(arguments["seeds"]):
         recipe = Recipe(seed=seed, **settings)
         result = train(recipe, learn)
-        seen = preprocess(judge, deskew=recipe.deskew, digit_width=recipe.digit_width)
-        judged = evaluate(result.network, seen)
+        judged = evaluate(result.model, judge)
         accuracies.append(judged.accuracy)
-        seconds = sum(epoch.seconds for epoch in result.history)
+        seconds = sum(epoch.seconds or 0.0 for epoch in result.history)
         print(
             f"seed {seed}  {judged.accuracy:.2%}  {judged.errors} errors  loss {judged.loss:.4f}  "
             f"{seconds:.1f} s",

@@ -59,10 +59,10 @@ def step(hidden: int, batch_size: int) -> None:
     """Print what a step takes, in seconds: the median of epochs over their number of steps."""
     import numpy as np
 
-    from mnist_cli.data.datasets import Split
-    from mnist_cli.descent import Descent
+    from mnist_cli.data.dataset import Split
     from mnist_cli.nn.mlp import MLP
     from mnist_cli.recipe import Recipe
+    from mnist_cli.training.descent import Descent
 
     rng = np.random.default_rng(0)
     # As much ink as MNIST has: 717 pixels of 784 are used.

@@ -60,14 +60,17 @@ def main() -> None:
 
     import numpy as np
 
-    from mnist_cli.data.datasets import STEMS, find_file, load_split, to_inputs
     from mnist_cli.data.idx import read_idx
-    from mnist_cli.descent import AHEAD, Descent
+    from mnist_cli.data.loading import load_split
+    from mnist_cli.data.mnist import STEMS, find_file
     from mnist_cli.evaluation import evaluate
-    from mnist_cli.model_file import save_model
+    from mnist_cli.images.inputs import to_inputs
+    from mnist_cli.model import Model
     from mnist_cli.nn.losses import SoftmaxCrossEntropy
     from mnist_cli.nn.mlp import MLP
     from mnist_cli.recipe import Recipe
+    from mnist_cli.training.batches import BATCHES_AHEAD
+    from mnist_cli.training.descent import Descent
 
     print("once a run")
     path = find_file(data_dir, STEMS["train"][0])
@@ -89,11 +92,9 @@ def main() -> None:
         "blank pixels left out, network cut",
         milliseconds(lambda: Descent(recipe, network, data, rng)),
     )
-    row("evaluation of 10,000 images", milliseconds(lambda: evaluate(network, test)))
+    row("evaluation of 10,000 images", milliseconds(lambda: evaluate(Model(network), test)))
     with tempfile.TemporaryDirectory() as folder:
-        row(
-            "the model saved", milliseconds(lambda: save_model(Path(folder) / "m.npz", network, {}))
-        )
+        row("the model saved", milliseconds(lambda: Model(network).save(Path(folder) / "m.npz")))
 
     print("an epoch, 784-128-10, batch 128")
     descent = Descent(recipe, network, data, rng)
@@ -105,10 +106,14 @@ def main() -> None:
     print("the parts of a step")
     batch = rng.permutation(len(data))[: recipe.batch_size]
     labels = np.eye(10, dtype=np.float32)[data.labels[batch]]
-    part, optimizer, criterion = descent.parts[0], descent.optimizers[0], SoftmaxCrossEntropy()
+    part, optimizer, criterion = (
+        descent.halves.parts[0],
+        descent.halves.optimizers[0],
+        SoftmaxCrossEntropy(),
+    )
 
     def gather() -> np.ndarray:
-        return to_inputs(np.take(descent.pixels, batch, axis=0), np.dtype(np.float32))
+        return to_inputs(np.take(descent.batches.pixels, batch, axis=0), np.dtype(np.float32))
 
     x = gather()
     part.forward(x)
@@ -135,9 +140,9 @@ def main() -> None:
         recipe = Recipe(hidden=800, augment=augment)
         descent = Descent(recipe, MLP(recipe.hidden), data, rng)
         epochs[augment] = milliseconds(lambda descent=descent: descent.epoch(1))
-        distorter = descent.distorters[0]
+        distorter = descent.batches.distorters[0]
         if distorter:
-            batch = descent.pixels[: AHEAD * recipe.batch_size // 2]
+            batch = descent.batches.pixels[: BATCHES_AHEAD * recipe.batch_size // 2]
             cost = milliseconds(lambda d=distorter, b=batch: d.distort(b), 20)
             print(f"  {augment}: images a second, on one thread{1e3 * len(batch) / cost:19,.0f}")
     for augment, cost in epochs.items():

@@ -27,15 +27,15 @@ from typing import Any
 import click
 import numpy as np
 
-from mnist_cli.checkpoint_file import save_checkpoint
 from mnist_cli.cli.train import train as train_command
-from mnist_cli.data.datasets import STEMS, Split, load_split
+from mnist_cli.data.dataset import Split
 from mnist_cli.data.idx import read_idx, write_idx
+from mnist_cli.data.loading import load_split
+from mnist_cli.data.mnist import STEMS
 from mnist_cli.errors import MnistCliError
-from mnist_cli.model_file import load_model, save_model
-from mnist_cli.nn.mlp import MLP
+from mnist_cli.model import Model
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import train
+from mnist_cli.training.loop import train
 
 SECONDS = 10
 """A file that takes longer to read is a failure."""
@@ -169,15 +169,13 @@ def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], by
     images = rng.integers(256, size=(6, 28, 28), dtype=np.uint8)
     write_idx(folder / "images", images)
     write_idx(folder / "images.gz", images)
-    network = MLP(2)
-    network.initialize(rng)
     recipe = Recipe(hidden=2, epochs=1)
     labels = np.arange(6, dtype=np.uint8)
     checkpoints: list[Any] = []
-    train(recipe, Split(images, labels), keep=checkpoints.append)
-    metadata = {"dataset": "mnist", "recipe": vars(recipe), "history": []}
-    save_model(folder / "model", network, metadata)
-    save_checkpoint(folder / "checkpoint", checkpoints[-1], {"dataset": "mnist", "data": {}})
+    origin = {"dataset": "mnist", "data": {}}
+    trained = train(recipe, Split(images, labels), origin=origin, keep=checkpoints.append)
+    trained.model.save(folder / "model")
+    checkpoints[-1].save(folder / "checkpoint")
     config = b'# a config\n[train]\nhidden = 300\nlr = 0.1\noptimizer = "adam"\nquiet = true\n'
 
     def read_data(path: Path) -> None:
@@ -198,7 +196,7 @@ def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], by
     return {
         "idx": ((folder / "images").read_bytes(), damage_bytes, read_data),
         "gzip": ((folder / "images.gz").read_bytes(), damage_gzip, read_idx),
-        "model": ((folder / "model").read_bytes(), damage_archive, load_model),
+        "model": ((folder / "model").read_bytes(), damage_archive, Model.load),
         "checkpoint": ((folder / "checkpoint").read_bytes(), damage_archive, read_as("--resume")),
         "toml": (config, damage_text, read_as("--config")),
     }

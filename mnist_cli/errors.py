@@ -1,4 +1,21 @@
-"""The errors a user can meet: one sentence each (what, where, what to do) and an exit status."""
+"""The errors a user can meet: one sentence each (what, where, what to do) and an exit status.
+
+::
+
+    MnistCliError               what was given cannot be used: status 2
+    ├── DataError               a data file is missing, broken, or not what it should be
+    │   └── DownloadError       no mirror, and no given folder, had the file
+    ├── ModelError              a model or a checkpoint is missing, broken, newer, or not writable
+    ├── SettingsError           a setting is out of range, or contradicts another one, or the data
+    │   ├── UnfinishedError     a checkpoint of an interrupted training would be lost
+    │   └── ConfigError         a config file is missing, broken, or has a key that means nothing
+    ├── TrainingStoppedError    training was asked to stop: 130 or 143
+    └── CheckFailedError        a check said no: status 1
+        └── TrainingDivergedError   the loss is no longer a number
+
+A sentence names settings and arguments as Python does, in backticks: "`dropout` is 2.0, but must be
+at least 0 and below 1." The command line says ``--dropout`` for that.
+"""
 
 from __future__ import annotations
 
@@ -16,26 +33,24 @@ class DataError(MnistCliError):
     """A data file is missing, broken, or not what it should be."""
 
 
-class DownloadError(MnistCliError):
+class DownloadError(DataError):
     """No mirror, or no given folder, had the file."""
 
 
 class ModelError(MnistCliError):
-    """A model file is missing, broken, or of a format that this version does not know."""
-
-
-class ConfigError(MnistCliError):
-    """A config file is missing, broken, or has a key or a value that means nothing."""
+    """A model or a checkpoint is missing, broken, of a newer format, or cannot be written."""
 
 
 class SettingsError(MnistCliError):
-    """Two settings contradict each other, or the data."""
+    """A setting is out of range, or contradicts another one, or the data."""
 
 
-class CheckFailedError(MnistCliError):
-    """A check said no: a gradient is wrong, or an accuracy is below its floor."""
+class UnfinishedError(SettingsError):
+    """A checkpoint of an interrupted training would be lost."""
 
-    exit_status = 1
+
+class ConfigError(SettingsError):
+    """A config file is missing, broken, or has a key or a value that means nothing."""
 
 
 class TrainingStoppedError(MnistCliError):
@@ -44,6 +59,12 @@ class TrainingStoppedError(MnistCliError):
     def __init__(self, sentence: str, exit_status: int = 130):
         super().__init__(sentence)
         self.exit_status = exit_status
+
+
+class CheckFailedError(MnistCliError):
+    """A check said no: a gradient is wrong, or an accuracy is below its floor."""
+
+    exit_status = 1
 
 
 class TrainingDivergedError(CheckFailedError):

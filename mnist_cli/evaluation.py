@@ -1,15 +1,18 @@
-"""Evaluation: how well a network reads digits, in all and digit by digit."""
+"""Evaluation: how well networks read digits, in all and digit by digit; committees and views."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.augmentation import Distorter, Strengths
-from mnist_cli.data.datasets import Split, to_inputs
+from mnist_cli.blas import one_blas_thread
+from mnist_cli.data.dataset import Split
+from mnist_cli.images.augmentation import Distorter, Strengths
+from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array, log_softmax
 from mnist_cli.nn.mlp import CLASSES, MLP
 from mnist_cli.parallel import Meet, side_by_side
@@ -94,25 +97,60 @@ class Evaluation:
         ]
 
 
-def evaluate(network: MLP, data: Split) -> Evaluation:
-    """Run the network on every image, and compare with the labels.
+@dataclass(frozen=True)
+class Misread:
+    """An image that was misread.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the images, from 0.
+    label, reading : int
+        The digit that it is, and the one that it was read as.
+    probability : float
+        That of the reading.
+    """
+
+    index: int
+    label: int
+    reading: int
+    probability: float
+
+
+class Reader(Protocol):
+    """What reads images: a `mnist_cli.model.Model`."""
+
+    def log_probabilities(self, images: NDArray[np.uint8], views: int = 1) -> Array:
+        """Return the logarithms of the probabilities of each image, shape (N, 10)."""
+
+
+def evaluate(models: Reader | Sequence[Reader], data: Split, *, views: int = 1) -> Evaluation:
+    """Have a model read every image, and compare with the labels.
 
     Parameters
     ----------
-    network : MLP
+    models : Model, or a sequence of them
+        Several are a committee: their probabilities are averaged.
     data : Split
-        At least one image.
+        At least one image, as it was loaded: each model does its own preprocessing.
+    views : int
+        How often each model looks at each image; see `log_probabilities`.
     """
-    return measure(log_probabilities(network, data), data)
+    members = models if isinstance(models, Sequence) else [models]
+    each = [model.log_probabilities(data.images, views) for model in members]
+    return measure(committee(each), data.labels)
 
 
-def log_probabilities(network: MLP, data: Split, views: int = 1, bar: Bar | None = None) -> Array:
+def log_probabilities(
+    network: MLP, images: NDArray[np.uint8], views: int = 1, bar: Bar | None = None
+) -> Array:
     """Return the logarithm of what the network believes of each image, shape (N, 10).
 
     Parameters
     ----------
     network : MLP
-    data : Split
+    images : array of uint8, shape (N, 28, 28)
+        Preprocessed as those that the network was trained on.
     views : int
         How often each image is looked at: once as it is, and then distorted `SLIGHTLY`, each time
         in another way. What is believed of it is the mean over its views (as Krizhevsky, Sutskever
@@ -121,7 +159,7 @@ def log_probabilities(network: MLP, data: Split, views: int = 1, bar: Bar | None
     bar : Bar, optional
         Is told how many images are done.
     """
-    logarithms = np.empty((len(data), CLASSES), network.parameters.dtype)
+    logarithms = np.empty((len(images), CLASSES), network.parameters.dtype)
     twin = MLP(network.hidden, network.parameters.dtype)
     twin.parameters[:] = network.parameters
     distorters = []
@@ -132,22 +170,22 @@ def log_probabilities(network: MLP, data: Split, views: int = 1, bar: Bar | None
         reader = (network, twin)[member]
         # What overflows is told by the loss.
         with np.errstate(over="ignore", invalid="ignore"):
-            for both in range(0, len(data), 2 * CHUNK):
+            for both in range(0, len(images), 2 * CHUNK):
                 start = both + member * CHUNK
                 chunk = slice(start, start + CHUNK)
-                images = data.images[chunk]
-                inputs = to_inputs(images, logarithms.dtype)
+                inputs = to_inputs(images[chunk], logarithms.dtype)
                 believed = []
                 for view in range(views):
                     meet()  # so that neither goes on for long if the other is interrupted
                     if view:
-                        distorters[member].distort(images, out=inputs)
+                        distorters[member].distort(images[chunk], out=inputs)
                     believed.append(log_softmax(reader.forward(inputs)))
                 logarithms[chunk] = committee(believed)
                 if bar is not None and member == 0:
-                    bar.update(len(data.images[both : both + 2 * CHUNK]))
+                    bar.update(len(images[both : both + 2 * CHUNK]))
 
-    side_by_side(work, 2)
+    with one_blas_thread():
+        side_by_side(work, 2)
     return logarithms
 
 
@@ -173,9 +211,23 @@ def committee(members: Sequence[Array]) -> Array:
     return mean
 
 
-def measure(logarithms: Array, data: Split) -> Evaluation:
-    """Compare log-probabilities, shape (N, 10), with the labels of the images."""
+def measure(logarithms: Array, labels: NDArray[np.uint8]) -> Evaluation:
+    """Compare log-probabilities, shape (N, 10), with the labels of the images, shape (N,)."""
     confusion = np.zeros((CLASSES, CLASSES), np.int64)
-    np.add.at(confusion, (data.labels, logarithms.argmax(axis=1)), 1)
-    right = logarithms[np.arange(len(data)), data.labels]
+    np.add.at(confusion, (labels, logarithms.argmax(axis=1)), 1)
+    right = logarithms[np.arange(len(labels)), labels]
     return Evaluation(-float(right.mean(dtype=np.float64)), confusion)
+
+
+def misread(logarithms: Array, labels: NDArray[np.uint8]) -> list[Misread]:
+    """Return the images that were misread, by log-probabilities, shape (N, 10), and labels."""
+    readings = logarithms.argmax(axis=1)
+    return [
+        Misread(
+            int(index),
+            int(labels[index]),
+            int(readings[index]),
+            float(np.exp(logarithms[index, readings[index]])),
+        )
+        for index in np.flatnonzero(readings != labels)
+    ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
+from typing import Generic, TypeVar
 
 Meet = Callable[[], None]
+T = TypeVar("T")
 
 BLAS_THREADS = (
     "OPENBLAS_NUM_THREADS",
@@ -19,10 +22,10 @@ BLAS_THREADS = (
 )
 """The environment variables by which NumPy's matrix products are told their threads."""
 
-LOOKS = 100
+SPINS = 100
 """How often a thread looks whether the other has come, before it goes to sleep until then."""
 
-PATIENCE = 0.0002
+SWITCH_INTERVAL = 0.0002
 """Seconds that a thread waits for Python's global lock before it asks for it."""
 
 
@@ -35,13 +38,51 @@ def let_others_run() -> None:
 
 
 def leave_cores_to_us() -> None:
-    """Have NumPy compute on one thread, if it is not loaded yet: the second core has our own.
+    """Have NumPy start no threads of its own, if it is not loaded yet: what the program does first.
 
-    Its threads spin while they wait, and where anything else wants that core, training took up to
-    ten times as long; and how many there are changes the last digits of a product.
+    Where NumPy came first, `mnist_cli.blas.one_blas_thread` does it while we compute.
     """
     for name in BLAS_THREADS:
         os.environ[name] = "1"
+
+
+class ProcessWide(Generic[T]):
+    """A value that the whole process has one of, and that blocks of code change while they last.
+
+    Parameters
+    ----------
+    get, set : callable
+        How it is read and written.
+    """
+
+    def __init__(self, get: Callable[[], T], set: Callable[[T], object]):
+        self.get = get
+        self.set = set
+        self.lock = Lock()
+        self.blocks = 0
+
+    @contextmanager
+    def at(self, value: T) -> Iterator[None]:
+        """Set the value for as long as the block lasts.
+
+        Where blocks overlap, in several threads, all must want the same; the last to end puts back
+        what was there before the first.
+        """
+        with self.lock:
+            if self.blocks == 0:
+                self.before = self.get()
+                self.set(value)
+            self.blocks += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.blocks -= 1
+                if self.blocks == 0:
+                    self.set(self.before)
+
+
+_switch_interval = ProcessWide(sys.getswitchinterval, sys.setswitchinterval)
 
 
 class _AbandonedError(Exception):
@@ -79,7 +120,7 @@ def side_by_side(work: Callable[[int, Meet], None], members: int) -> None:
         def meet() -> None:
             theirs.put(True)
             # To sleep and be woken takes longer than the other is late: 8% of a step.
-            for _ in range(LOOKS):
+            for _ in range(SPINS):
                 if not mine.empty():
                     break
                 let_others_run()
@@ -94,15 +135,11 @@ def side_by_side(work: Callable[[int, Meet], None], members: int) -> None:
             failures[member] = error
             theirs.put(False)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(PATIENCE)  # 5% of a step, over the usual 5 ms
     other = Thread(target=run, args=(1,), daemon=True)
-    try:
+    with _switch_interval.at(SWITCH_INTERVAL):  # 5% of a step, over the usual 5 ms
         other.start()
         run(0)
         other.join()
-    finally:
-        sys.setswitchinterval(interval)
     if failures:
         raise failures[min(failures)]
     return None

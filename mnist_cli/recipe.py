@@ -1,97 +1,273 @@
-"""The recipe: all the settings that decide what training ends with.
+"""The recipe: all the settings that decide what training ends with, each said once.
 
-It is what the options of ``mnist-cli train`` fill in, and what a model file remembers. It knows
-no numpy, so that ``--help`` can show the defaults at once.
+The options of ``mnist-cli train``, the keys of a config, and what a model file remembers are made
+of it. It knows no numpy, so that ``--help`` can show the defaults at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
+from mnist_cli.config import find_config, read_config
 from mnist_cli.errors import SettingsError
-
-DATASETS = ("mnist", "synthetic")
-"""The data sets that can be trained on; the first is any in MNIST's format."""
+from mnist_cli.nn.schedules import SCHEDULES
+from mnist_cli.settings import Setting, nearest, setting, settings_of
 
 LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
-"""The optimisers, and the learning rate that each uses if none is given."""
+"""The optimizers, and the learning rate that each uses if none is given."""
+
+NETWORK, TRAINING, IMAGES, DISTORTIONS = "Network", "Training", "Images", "Distortions"
+
+MOST = 10**9
+"""No count of units, epochs or images needs to be larger."""
+
+DISTORTED = ("augment", ("affine", "elastic"))
+ELASTIC = ("augment", ("elastic",))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How to train; the defaults reach 98% on MNIST.
 
-    Attributes
-    ----------
-    hidden : int
-        Hidden units.
-    epochs : int
-        Passes over the training images.
-    batch_size : int
-        Images a step; the last step of an epoch takes what is left.
-    optimizer : {"sgd", "adam"}
-    learning_rate : float
-        At the schedule's peak; if None is given, the optimiser's from `LEARNING_RATES`.
-    momentum : float
-        SGD's μ, or Adam's β₁.
-    weight_decay : float
-        λ, decoupled from the gradient.
-    label_smoothing : float
-        ε, the share of each label that is spread evenly over all ten digits.
-    dropout : float
-        p, the share of hidden units that are put out in each step.
-    schedule : {"constant", "cosine", "one-cycle"}
-    validation : int
-        How many images, the last ones, are held out of training.
-    patience : int
-        After how many epochs without a better validation accuracy to stop; 0 for never.
-    deskew : bool
-        Whether the digits are made upright first: see `mnist_cli.data.preprocessing`.
-    digit_width : int
-        To how many pixels the width of each digit is brought first; 0 leaves it.
-    augment : {"none", "affine", "elastic"}
-        Whether every image is newly distorted whenever it is seen; "elastic" is affine as well.
-    rotation, scale, shear, shift, displacement, smoothness : float
-        How much: see `mnist_cli.data.augmentation.Strengths`; the last two are elastic.
-    seed : int
-        Decides the first weights, the order of the images and their distortions.
-    dtype : {"float32", "float64"}
+    Its fields are the settings, each with its default, its range and what it does. A number may be
+    given in any type; texts are one of their choices.
 
     Raises
     ------
     SettingsError
-        If there is a patience, but nothing held out to judge by.
+        If a setting is of the wrong kind or out of range, or two of them contradict each other.
     """
 
-    hidden: int = 128
-    epochs: int = 10
-    batch_size: int = 128
-    optimizer: str = "sgd"
-    learning_rate: float = None  # type: ignore[assignment]  # __post_init__ fills it in
-    momentum: float = 0.9
-    weight_decay: float = 0.003
-    label_smoothing: float = 0.0
-    dropout: float = 0.0
-    schedule: str = "one-cycle"
-    validation: int = 0
-    patience: int = 0
-    deskew: bool = False
-    digit_width: int = 0
-    augment: str = "none"
-    rotation: float = 12.0
-    scale: float = 0.12
-    shear: float = 0.1
-    shift: float = 1.5
-    displacement: float = 1.5
-    smoothness: float = 5.0
-    seed: int = 0
-    dtype: str = "float32"
+    hidden: int = setting(128, "Hidden units.", group=NETWORK, unit="N", least=1, most=MOST)
+    epochs: int = setting(
+        10, "Passes over the training images.", group=TRAINING, unit="N", least=1, most=MOST
+    )
+    batch_size: int = setting(
+        128, "Images in each step.", group=TRAINING, unit="N", least=1, most=MOST
+    )
+    optimizer: str = setting(
+        "sgd",
+        "Gradient descent with momentum, or Adam.",
+        group=TRAINING,
+        choices=tuple(LEARNING_RATES),
+    )
+    learning_rate: float = setting(
+        None, "Learning rate at the schedule's peak.", group=TRAINING, unit="X", above=0, key="lr"
+    )
+    momentum: float = setting(
+        0.9, "SGD's momentum, or Adam's beta1.", group=TRAINING, unit="X", least=0, below=1
+    )
+    weight_decay: float = setting(
+        0.003,
+        "Decay of the parameters, decoupled from the gradient.",
+        group=TRAINING,
+        unit="X",
+        least=0,
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "Share of each label that is spread evenly over all ten digits.",
+        group=TRAINING,
+        unit="X",
+        least=0,
+        below=1,
+    )
+    dropout: float = setting(
+        0.0,
+        "Fraction of hidden units set to zero at random in each step.",
+        group=TRAINING,
+        unit="X",
+        least=0,
+        below=1,
+    )
+    schedule: str = setting(
+        "one-cycle",
+        "How the learning rate changes over the run.",
+        group=TRAINING,
+        choices=tuple(SCHEDULES),
+    )
+    deskew: bool = setting(
+        False, "Deskew every digit first, in training and in evaluation.", group=IMAGES
+    )
+    digit_width: int = setting(
+        0,
+        "Scale every digit to this width first, in training and in evaluation; 0 does not.",
+        group=IMAGES,
+        unit="PIXELS",
+        least=0,
+        most=28,
+    )
+    augment: str = setting(
+        "none",
+        "Distort every image anew each time it is seen: rotated, scaled, sheared and shifted, and "
+        "for elastic also as if on rubber.",
+        group=DISTORTIONS,
+        choices=("none", "affine", "elastic"),
+    )
+    rotation: float = setting(
+        12.0,
+        "Distortion: rotate by up to this.",
+        group=DISTORTIONS,
+        unit="DEGREES",
+        least=0,
+        needs=DISTORTED,
+    )
+    scale: float = setting(
+        0.12,
+        "Distortion: scale width and height by up to this, up or down.",
+        group=DISTORTIONS,
+        unit="X",
+        least=0,
+        below=1,
+        needs=DISTORTED,
+    )
+    shear: float = setting(
+        0.1,
+        "Distortion: slant by up to this tangent.",
+        group=DISTORTIONS,
+        unit="X",
+        least=0,
+        needs=DISTORTED,
+    )
+    shift: float = setting(
+        1.5,
+        "Distortion: shift by up to this.",
+        group=DISTORTIONS,
+        unit="PIXELS",
+        least=0,
+        needs=DISTORTED,
+    )
+    displacement: float = setting(
+        1.5,
+        "Elastic distortion: how far a point moves, on average.",
+        group=DISTORTIONS,
+        unit="PIXELS",
+        least=0,
+        needs=ELASTIC,
+    )
+    smoothness: float = setting(
+        5.0,
+        "Elastic distortion: the distance over which that changes.",
+        group=DISTORTIONS,
+        unit="PIXELS",
+        least=0.1,
+        most=100,
+        needs=ELASTIC,
+    )
+    validation: int = setting(
+        0,
+        "Hold out this many images, the last ones, and measure on them after each epoch.",
+        group=TRAINING,
+        unit="N",
+        least=0,
+        most=MOST,
+    )
+    patience: int = setting(
+        0,
+        "Stop after this many epochs without a better validation accuracy, and keep the best "
+        "epoch; 0 never stops.",
+        group=TRAINING,
+        unit="N",
+        least=0,
+        most=MOST,
+    )
+    seed: int = setting(
+        0,
+        "Decides the first weights, the order of the images and their distortions.",
+        group=TRAINING,
+        unit="N",
+        least=0,
+        most=2**63 - 1,
+    )
+    dtype: str = setting(
+        "float32",
+        "Precision; float64 is slower, and for study.",
+        group=NETWORK,
+        choices=("float32", "float64"),
+    )
 
     def __post_init__(self) -> None:
-        if self.learning_rate is None:
-            object.__setattr__(self, "learning_rate", LEARNING_RATES[self.optimizer])
+        for name, said in SETTINGS.items():
+            value = getattr(self, name)
+            if value is None and name == "learning_rate":
+                value = LEARNING_RATES[self.optimizer]  # which has been checked before
+            try:
+                object.__setattr__(self, name, said.check(value))
+            except ValueError as error:
+                raise SettingsError(f"`{name}` is {value!r}, but {error}.") from error
         if self.patience and not self.validation:
             raise SettingsError(
-                f"--patience {self.patience} needs images to judge by: "
-                "hold some out with --validation 10000."
+                f"`patience` {self.patience} needs images to judge by: hold some out with "
+                "`validation` 10000."
             )
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of these settings; what is missing takes its default.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such setting, or as the class says.
+        """
+        for name in settings:
+            if name not in SETTINGS:
+                near = nearest(str(name), SETTINGS)
+                advice = f"did you mean `{near}`?" if near else f"there are {', '.join(SETTINGS)}."
+                raise SettingsError(f"There is no setting {name!r}: {advice}")
+        return cls(**settings)
+
+    @classmethod
+    def from_toml(cls, config: str | Path) -> Recipe:
+        """Return the recipe of a config: a TOML file, or the name of a ready-made one.
+
+        What a config says besides, of files and of output, is for ``mnist-cli train`` alone.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such config, or it is no TOML, or has a key that means nothing or a value
+            of another type.
+        SettingsError
+            As the class says.
+        """
+        keys = {said.key: (name, said.kind) for name, said in SETTINGS.items()}
+        return cls(**read_config(find_config(config), keys, left_out=COMMAND_KEYS))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all settings by their names, as `from_dict` takes them."""
+        return asdict(self)
+
+    def to_toml(self) -> str:
+        """Return all settings as a config, which `from_toml` reads back."""
+        # TOML writes texts, numbers and truths of this kind as JSON does.
+        lines = [
+            f"{said.key} = {json.dumps(getattr(self, name))}" for name, said in SETTINGS.items()
+        ]
+        return "\n".join(["[train]", *lines, ""])
+
+    def changed(self) -> dict[str, Any]:
+        """Return the settings that are not at their defaults."""
+        plain = Recipe().to_dict() | {"learning_rate": LEARNING_RATES[self.optimizer]}
+        return {name: value for name, value in self.to_dict().items() if value != plain[name]}
+
+
+SETTINGS: dict[str, Setting] = settings_of(Recipe)
+"""Everything that is known of each setting, by its name."""
+
+COMMAND_KEYS = (
+    "dataset",
+    "data-dir",
+    "out",
+    "format",
+    "checkpoint",
+    "checkpoint-every",
+    "log",
+    "json",
+    "quiet",
+)
+"""What a config may have besides: the options of ``mnist-cli train`` that are no settings."""

@@ -6,8 +6,11 @@ from mnist_cli.parallel import leave_cores_to_us
 
 leave_cores_to_us()  # as the program does, before NumPy is loaded
 
+import contextlib
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,15 +18,20 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from mnist_cli.cli.main import main
-from mnist_cli.data.datasets import STEMS
+from mnist_cli.data import synthetic
 from mnist_cli.data.idx import write_idx
+from mnist_cli.data.mnist import STEMS
 from mnist_cli.data.synthetic import draw
 from mnist_cli.gradcheck.reference import Derivative
 
 Cli = Callable[..., Result]
+
+settings.register_profile("any machine", deadline=None)  # it may be busy
+settings.load_profile("any machine")
 
 
 def gradient(f: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[np.float64]:
@@ -63,7 +71,11 @@ def small_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Return a function that runs ``mnist-cli`` with arguments, in an empty folder of its own."""
+    """Return a function that runs ``mnist-cli`` with arguments, in an empty folder of its own.
+
+    It draws 700 digits and not 70,000, which take 5 s.
+    """
+    monkeypatch.setattr(synthetic, "PARTS", {"train": (600, 0), "test": (100, 1)})
     for name in list(os.environ):
         if name.startswith("MNIST_CLI_"):
             monkeypatch.delenv(name)
@@ -81,3 +93,57 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
 def copy_packed(folder: Path, target: Path) -> Path:
     """Return a copy of a folder, without what has been unpacked in it."""
     return shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*ubyte"))
+
+
+def on_a_terminal(
+    arguments: list[str], folder: Path, interrupt: bytes | None = None, **environment: str
+) -> tuple[int, bytes]:
+    """Return the status of the program, and what a terminal shows of it, output and errors.
+
+    Ctrl-C is typed when ``interrupt`` has been shown.
+    """
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "mnist_cli", *arguments],
+        cwd=folder,
+        env=os.environ | environment,
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(end, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal is gone when the program is
+            while piece := os.read(terminal, 4096):
+                shown += piece
+                if interrupt and interrupt in shown:
+                    os.write(terminal, b"\x03")
+                    interrupt = None
+    os.close(terminal)
+    return process.returncode, shown
+
+
+def on_screen(shown: bytes, columns: int) -> list[str]:
+    """Return the lines that stand on a terminal of so many columns when all has been shown."""
+    lines, row, column = [""], 0, 0
+    for letter in shown.decode():
+        if letter == "\r":
+            column = 0
+        elif letter == "\n":
+            row += 1
+        else:
+            if column == columns:
+                row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+            lines[row] = lines[row].ljust(column)[:column] + letter + lines[row][column + 1 :]
+            column += 1
+        lines += [""] * (row + 1 - len(lines))
+    return [line.rstrip() for line in lines]

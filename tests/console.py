@@ -84,7 +84,9 @@ def without_numbers(text: str, command: str) -> list[str]:
     fractions = r"-?\d+\.\d+(e[+-]\d+)?|\d+e[+-]\d+"
     is_of_training = command.startswith(("mnist-cli train", "mnist-cli evaluate"))
     measured = rf"{fractions}|\d+" if is_of_training else fractions
-    return re.sub(measured, "0", text).split()
+    words = re.sub(measured, "0", text).split()
+    # In the confusion matrix, no error is a dot.
+    return ["0" if word == "." else word for word in words]
 
 
 def compare(block: Block, folder: Path, **environment: str) -> None:

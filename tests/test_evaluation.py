@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_cli.data.datasets import Split
+from mnist_cli.data.dataset import Split
 from mnist_cli.data.synthetic import draw
 from mnist_cli.evaluation import (
     CHUNK,
@@ -13,6 +13,7 @@ from mnist_cli.evaluation import (
     log_probabilities,
     measure,
 )
+from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
 
 
@@ -50,7 +51,7 @@ def test_chunks_do_not_change_the_result(network: MLP, rng: np.random.Generator)
         rng.integers(256, size=(size, 28, 28), dtype=np.uint8),
         rng.integers(10, size=size, dtype=np.uint8),
     )
-    result = evaluate(network, data)
+    result = evaluate(Model(network), data)
     p = network.probabilities(data.images.reshape(size, 784).astype(np.float32) / 255)
     assert result.examples == size
     assert result.accuracy == np.mean(p.argmax(axis=1) == data.labels)
@@ -71,14 +72,13 @@ def test_a_committee_averages_probabilities(rng: np.random.Generator) -> None:
 def test_what_no_member_believes_is_still_finite() -> None:
     sure = np.full((1, 10), -2000.0)
     sure[0, 3] = 0
-    data = Split(np.zeros((1, 28, 28), np.uint8), np.array([7], np.uint8))
-    assert measure(committee([sure, sure]), data).loss == pytest.approx(2000)
+    assert measure(committee([sure, sure]), np.array([7], np.uint8)).loss == pytest.approx(2000)
 
 
 def test_an_image_is_seen_as_it_is_and_in_other_views_alike(network: MLP, digits: Split) -> None:
     network.W2 *= 30  # so that views differ
-    as_it_is = np.exp(log_probabilities(network, digits).astype(float))
-    both = np.exp(log_probabilities(network, digits, 2).astype(float))
+    as_it_is = np.exp(log_probabilities(network, digits.images).astype(float))
+    both = np.exp(log_probabilities(network, digits.images, 2).astype(float))
     other = 2 * both - as_it_is
     assert other.min() > -1e-6
     np.testing.assert_allclose(other.sum(axis=1), 1, rtol=1e-5)
@@ -89,7 +89,9 @@ def test_an_image_is_seen_as_it_is_and_in_other_views_alike(network: MLP, digits
 
 def test_each_view_of_an_image_is_another_one(network: MLP, digits: Split) -> None:
     network.W2 *= 30
-    summed = [views * np.exp(log_probabilities(network, digits, views)) for views in (1, 2, 3)]
+    summed = [
+        views * np.exp(log_probabilities(network, digits.images, views)) for views in (1, 2, 3)
+    ]
     second, third = np.diff(summed, axis=0)
     assert np.median(np.abs(second - third).max(axis=1)) > 0.01
 
@@ -98,16 +100,18 @@ def test_copies_of_an_image_are_each_seen_in_views_of_their_own(network: MLP) ->
     network.W2 *= 30
     image = draw(np.array([3]), np.random.default_rng(0))
     data = Split(np.repeat(image, 2 * CHUNK, axis=0), np.full(2 * CHUNK, 3, np.uint8))
-    seen = np.exp(log_probabilities(network, data, 2))
+    seen = np.exp(log_probabilities(network, data.images, 2))
     assert len(np.unique(seen, axis=0)) == 2 * CHUNK
 
 
 def test_views_in_float64_are_those_in_float32(network: MLP, digits: Split) -> None:
     precise = MLP(8, np.float64)
     precise.parameters[:] = network.parameters
-    seen = log_probabilities(precise, digits, 3)
+    seen = log_probabilities(precise, digits.images, 3)
     assert seen.dtype == np.float64
-    np.testing.assert_allclose(seen, log_probabilities(network, digits, 3), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        seen, log_probabilities(network, digits.images, 3), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_the_bar_is_told_of_every_image(network: MLP, rng: np.random.Generator) -> None:
@@ -117,20 +121,23 @@ def test_the_bar_is_told_of_every_image(network: MLP, rng: np.random.Generator) 
         def update(self, n: int, /) -> None:
             told.append(n)
 
+        def describe(self, text: str, /) -> None:
+            pass
+
     size = 5 * CHUNK + 3
     data = Split(rng.integers(256, size=(size, 28, 28), dtype=np.uint8), np.zeros(size, np.uint8))
-    log_probabilities(network, data, bar=Bar())
+    log_probabilities(network, data.images, bar=Bar())
     assert sum(told) == size
     assert len(told) > 1
 
 
 def test_views_are_the_same_every_time(network: MLP, digits: Split) -> None:
-    first = log_probabilities(network, digits, 3)
-    assert np.array_equal(first, log_probabilities(network, digits, 3))
+    first = log_probabilities(network, digits.images, 3)
+    assert np.array_equal(first, log_probabilities(network, digits.images, 3))
 
 
 def test_a_blank_image_has_but_one_view(network: MLP) -> None:
     network.b1[:] = np.linspace(-1, 1, 8)
     data = Split(np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.uint8))
-    seen = [log_probabilities(network, data, views) for views in (1, 4)]
+    seen = [log_probabilities(network, data.images, views) for views in (1, 4)]
     np.testing.assert_allclose(seen[0], seen[1], rtol=1e-6)

@@ -13,22 +13,31 @@ import mnist_cli
 
 PACKAGE = Path(mnist_cli.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-LAYERS = ["errors", "nn", "data", "training", "cli"]
+
+
+def name_of(path: Path) -> str:
+    name = ".".join(("mnist_cli", *path.relative_to(PACKAGE).with_suffix("").parts))
+    return name.removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in FILES}
+LAYERS = ["errors", "files", "nn", "images", "data", "recipe", "training", "cli"]
 """From the ground up: a file imports from its own layer and those before it."""
 
 LAYER_OF = {
     "mnist_cli": "errors",
-    "archive": "errors",
-    "atomic": "errors",
     "errors": "errors",
     "parallel": "errors",
+    "blas": "errors",
     "progress": "errors",
-    "recipe": "errors",
+    "files": "files",
     "nn": "nn",
+    "images": "images",
     "data": "data",
-    "model_file": "training",
-    "checkpoint_file": "training",
-    "descent": "training",
+    "settings": "errors",
+    "config": "errors",
+    "recipe": "recipe",
+    "model": "training",
     "evaluation": "training",
     "gradcheck": "training",
     "training": "training",
@@ -54,8 +63,9 @@ def layer(module: str) -> int:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way(path: Path) -> None:
-    own = ".".join(("mnist_cli", *path.relative_to(PACKAGE).with_suffix("").parts))
-    own = own.removesuffix(".__init__")
+    own = name_of(path)
+    if own == "mnist_cli":
+        return  # the face, which loads what it names when it is asked for
     for module in imports(path):
         if module.split(".")[0] == "mnist_cli":
             assert layer(module) <= layer(own), f"{own} imports {module}"
@@ -83,6 +93,46 @@ def test_the_checker_is_built_from_the_ground_up() -> None:
             other = inside.split(".")[0]
             if own in GRADCHECK and other in GRADCHECK and own != other:
                 assert GRADCHECK[other] < GRADCHECK[own], f"{own} imports {other}"
+
+
+def test_no_file_imports_another_that_imports_it_in_turn() -> None:
+    """Counting what is imported when a file is loaded: neither in functions nor for types alone."""
+    graph = {name: at_loading(path) for name, path in MODULES.items()}
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " imports ".join([*above[above.index(module) :], module])
+        if module not in done:
+            for other in sorted(graph[module] & set(graph)):
+                visit(other, (*above, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+    assert len(done) == len(FILES)
+
+
+def at_loading(path: Path) -> set[str]:
+    """Return the modules that are loaded with a file; of ``from a import b``, b may be one.
+
+    All of them load the face, which loads nothing.
+    """
+    found: set[str] = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for name in node.names:
+                part = f"{node.module}.{name.name}"
+                found.add(part if part in MODULES else node.module)
+    return found - {"mnist_cli"}
+
+
+def test_nobody_imports_by_way_of_the_face() -> None:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "mnist_cli":
+                assert {name.name for name in node.names} <= {"__version__", "errors"}, path
 
 
 def test_the_mathematics_imports_numpy_alone() -> None:

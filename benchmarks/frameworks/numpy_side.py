@@ -11,11 +11,12 @@ leave_cores_to_us()
 import common
 import numpy as np
 
-from mnist_cli.data.datasets import Split
-from mnist_cli.descent import Descent
+from mnist_cli.data.dataset import Split
 from mnist_cli.evaluation import evaluate
+from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.recipe import Recipe
+from mnist_cli.training.descent import Descent
 
 
 class Numpy(common.Side):
@@ -39,16 +40,17 @@ class Numpy(common.Side):
 
     def gradients(self, batch: Any) -> tuple[float, list[Any]]:
         """See `common.Side`."""
-        parts, data = self.descent.parts, self.descent
-        x = np.multiply(data.pixels[batch], 1 / 255, dtype=np.float32)
+        descent, halves = self.descent, self.descent.halves
+        parts = halves.parts
+        x = np.multiply(descent.batches.pixels[batch], 1 / 255, dtype=np.float32)
         logits = sum(part.forward(x) for part in parts)
-        loss = data.criterion.forward(logits, data.rows[data.labels[batch]])
-        delta2 = data.criterion.backward()
+        loss = descent.criterion.forward(logits, descent.rows[descent.labels[batch]])
+        delta2 = descent.criterion.backward()
         for part in parts:
             part.backward(delta2, overwrite=True)
             part.parameters[:] = part.gradients
-        whole = MLP(data.network.hidden)
-        whole.join(parts, data.inked)
+        whole = MLP(halves.network.hidden)
+        whole.join(parts, halves.inked)
         return float(loss), [whole.W1, whole.b1, whole.W2, whole.b2]
 
     def epoch(self, order: Any, rates: Any) -> None:
@@ -57,8 +59,8 @@ class Numpy(common.Side):
 
     def accuracy(self, images: Any, labels: Any) -> float:
         """See `common.Side`."""
-        network = self.descent.finish()
-        return evaluate(network, Split(images.reshape(-1, 28, 28), labels)).accuracy
+        model = Model(self.descent.finish())
+        return evaluate(model, Split(images.reshape(-1, 28, 28), labels)).accuracy
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A file that decides the defaults of a command: a config, or a checkpoint."""
+"""Files that decide the defaults of a command: a config, a checkpoint, a model to start from."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ def set_defaults(context: click.Context, path: Path, values: dict[str, Any]) -> 
     SettingsError
         If another file has done so before.
     """
-    if context.default_map:
+    if "config" in context.meta:
         raise SettingsError(
-            f"--config and --resume would both decide the settings, {context.meta['config']} and "
-            f"{path}: leave --config out."
+            f"`config` and `resume` would both decide the settings, {context.meta['config']} and "
+            f"{path}: leave `config` out."
         )
-    context.default_map = values
+    context.default_map = {**(context.default_map or {}), **values}
     context.meta["config"] = path
+
+
+def suggest_defaults(context: click.Context, values: dict[str, Any]) -> None:
+    """Make values the defaults of what no other file decides."""
+    context.default_map = {**values, **(context.default_map or {})}

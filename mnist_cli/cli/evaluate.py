@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
+from mnist_cli.files.atomic import atomic_write
+from mnist_cli.files.records import line_of
+from mnist_cli.files.targets import check_writable
 from mnist_cli.progress import SILENT
-from mnist_cli.recipe import DATASETS
 
 if TYPE_CHECKING:
-    from mnist_cli.data.datasets import Split
-    from mnist_cli.evaluation import Evaluation
-    from mnist_cli.model_file import Model
+    from mnist_cli.data.dataset import Split
+    from mnist_cli.evaluation import Evaluation, Misread
+    from mnist_cli.model import Model
     from mnist_cli.progress import Progress
 
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--dataset",
-    type=click.Choice(DATASETS),
+    type=click.Choice(list(SOURCES)),
     show_default="what the model was trained on",
     help="The data set to measure on.",
 )
@@ -56,6 +60,13 @@ if TYPE_CHECKING:
     metavar="P",
     help="Exit with status 1 if the accuracy is below P, between 0 and 1.",
 )
+@click.option(
+    "--errors",
+    type=options.FilledPath(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write index, label, reading and probability of each misread image to this file: CSV if "
+    "it is *.csv, else a line of JSON each.",
+)
 @options.json
 @options.quiet
 def evaluate(
@@ -65,6 +76,7 @@ def evaluate(
     split: str,
     views: int,
     min_accuracy: float | None,
+    errors: Path | None,
     json: bool,
     quiet: bool,
 ) -> None:
@@ -74,28 +86,33 @@ def evaluate(
     The digit by digit measures are precision, recall and F1, and in the confusion matrix a row is
     a true digit, and a column what it was read as.
     """
-    from mnist_cli import evaluation
-    from mnist_cli.data.preprocessing import preprocess
-    from mnist_cli.model_file import load_model
+    from mnist_cli.evaluation import committee, measure, misread
+    from mnist_cli.model import Model
 
     paths = models or (Path("model.npz"),)
-    loaded = [load_model(path) for path in paths]
+    if errors:
+        check_writable(errors)
+        if os.path.realpath(errors) in map(os.path.realpath, paths):
+            raise SettingsError(f"`errors` is the model {errors}: name another file.")
+    loaded = [Model.load(path) for path in paths]
     dataset = dataset or one_dataset(loaded)
     progress = output.progress(quiet)
-    data = load_images(loaded, dataset, split, data_dir, progress)
+    data, first = load_images(loaded, dataset, split, data_dir, progress)
     members = []
     watched = progress if len(loaded) * views > 1 else SILENT
     with watched.bar("evaluating", len(loaded) * len(data), "image") as bar:
         for model in loaded:
-            seen = preprocess(data, deskew=model.deskew, digit_width=model.digit_width)
-            members.append(evaluation.log_probabilities(model.network, seen, views, bar))
+            members.append(model.log_probabilities(data.images, views, bar))
     each = []
     for path, member in zip(paths, members, strict=True):
-        measured = evaluation.measure(member, data)
+        measured = measure(member, data.labels)
         if not math.isfinite(measured.loss):
             raise ModelError(f"{path} gives no finite loss, as weights are too large: train anew.")
         each.append((str(path), measured.accuracy))
-    result = evaluation.measure(evaluation.committee(members), data)
+    together = committee(members)
+    result = measure(together, data.labels)
+    if errors:
+        write_errors(errors, misread(together, data.labels), first)
     if json:
         output.print_json(
             {
@@ -120,31 +137,41 @@ def evaluate(
         )
 
 
+def write_errors(path: Path, misread: Sequence[Misread], first: int) -> None:
+    """Write the misread images to a file, counted from the first image of their part's file."""
+    line = line_of(path)
+    try:
+        with atomic_write(path) as file:
+            for number, image in enumerate(misread):
+                record = asdict(image) | {"index": first + image.index}
+                file.write(line(record, number == 0).encode())
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
 def one_dataset(models: Sequence[Model]) -> str:
-    """Return the data set that all models were trained on."""
-    names = sorted({str(model.metadata["dataset"]) for model in models})
+    """Return the data set that all models were trained on; MNIST where that is not known."""
+    names = sorted({model.dataset or "mnist" for model in models})
     if len(names) > 1:
         raise SettingsError(
             f"The models were trained on different data sets, {' and '.join(names)}: "
-            "name the one to measure on with --dataset."
+            "name the one to measure on with `dataset`."
         )
     return names[0]
 
 
 def load_images(
     models: Sequence[Model], dataset: str, split: str, data_dir: Path, progress: Progress
-) -> Split:
-    """Return the images to measure on; the models know how many were held out of training."""
-    from mnist_cli.data.datasets import load_split
-    from mnist_cli.data.download import download_if_missing
-    from mnist_cli.training import hold_out
+) -> tuple[Split, int]:
+    """Return the images to measure on, and which image of its part the first of them is.
 
-    if dataset == "mnist":
-        parts = ("test",) if split == "test" else ("train",)
-        download_if_missing(data_dir, parts, progress)
+    The models know how many were held out of training.
+    """
+    from mnist_cli.data.loading import load_split
+
     if split == "test":
-        return load_split(dataset, "test", data_dir)
-    held_out_sizes = {int(model.metadata["recipe"]["validation"]) for model in models}
+        return load_split(dataset, "test", data_dir, progress), 0
+    held_out_sizes = {model.recipe.validation if model.recipe else 0 for model in models}
     if len(held_out_sizes) > 1:
         told = " and ".join(f"{size:,}" for size in sorted(held_out_sizes))
         raise SettingsError(
@@ -157,8 +184,8 @@ def load_images(
             "--split validation has no images, as the model was trained without: "
             "train one with --validation 10000, or take another --split."
         )
-    learned_from, held_out = hold_out(load_split(dataset, "train", data_dir), validation)
-    return held_out if split == "validation" else learned_from
+    learned_from, held_out = load_split(dataset, "train", data_dir, progress).hold_out(validation)
+    return (held_out, len(learned_from)) if split == "validation" else (learned_from, 0)
 
 
 def report(
@@ -190,14 +217,22 @@ def report(
         )
         for digit in result.per_class
     ]
-    matrix = [
-        (str(digit), *map(str, row)) for digit, row in enumerate(result.confusion_matrix.tolist())
+    matrix = result.confusion_matrix.tolist()
+    # Where there is no error, there is no number to look at.
+    cells = [
+        (str(digit), *(str(count or ".") for count in row)) for digit, row in enumerate(matrix)
     ]
     return "\n\n".join(
         [
             output.table(summary, "<<"),
             output.table([("digit", "precision", "recall", "F1", "images"), *digits], ">>>>>"),
             "true digits down, what they were read as across",
-            output.table([("", *map(str, range(10))), *matrix], ">" * 11),
+            output.table([("", *map(str, range(10))), *cells], ">" * 11, mark_errors),
         ]
     )
+
+
+def mark_errors(row: int, column: int, cell: str) -> str:
+    """Return a cell of the confusion matrix: in red where digits were misread."""
+    is_error = row > 0 and column > 0 and row != column and cell.strip() != "."
+    return click.style(cell, fg="red", bold=True) if is_error else cell

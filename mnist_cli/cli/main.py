@@ -6,6 +6,7 @@ import atexit
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,9 +17,11 @@ from click.core import ParameterSource
 
 from mnist_cli import __version__
 from mnist_cli.cli.download import download
+from mnist_cli.cli.effect import refuse_misspelt_variables
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
 from mnist_cli.cli.output import Document, printable, to_json
+from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
 from mnist_cli.cli.train import train
 from mnist_cli.errors import MnistCliError
@@ -51,6 +54,8 @@ class SentenceGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and end quietly where nobody reads its output any more."""
         with quiet_end():
+            if not {"-h", "--help"} & set(ctx.args):
+                refuse_misspelt_variables(self)
             return super().invoke(ctx)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
@@ -59,6 +64,8 @@ class SentenceGroup(click.Group):
         extra["obj"] = document = Document()
         if os.environ.get("NO_COLOR"):  # https://no-color.org
             extra["color"] = False
+        elif os.environ.get("FORCE_COLOR"):  # https://force-color.org
+            extra["color"] = True
         for stream in (sys.stdout, sys.stderr):
             # A formula is worth more with a few question marks than as a traceback.
             if isinstance(stream, io.TextIOWrapper):
@@ -86,7 +93,7 @@ class SentenceGroup(click.Group):
 def what_happened(error: Exception) -> tuple[str, int]:
     """Return the sentence for an error, and the status to exit with."""
     if isinstance(error, MnistCliError):
-        return str(error), error.exit_status
+        return in_options(error), error.exit_status
     if isinstance(error, OSError):
         return f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 2
     if isinstance(error, MemoryError):
@@ -98,6 +105,22 @@ def what_happened(error: Exception) -> tuple[str, int]:
     if isinstance(error.__cause__, Terminated):
         return "Terminated.", TERMINATED
     return "Interrupted.", INTERRUPTED
+
+
+def in_options(error: MnistCliError) -> str:
+    """Return an error's sentence, with settings and arguments called as the options that they are.
+
+    What a gradient check says in backticks is somebody's code, and stays.
+    """
+    if type(error).__module__ != MnistCliError.__module__:
+        return str(error)
+    names = {
+        f"`{parameter.name}`": max(parameter.opts, key=len)
+        for command in main.commands.values()
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    }
+    return re.sub(r"`\w+`", lambda found: names.get(found[0], found[0]), str(error))
 
 
 def is_json_wanted(arguments: Sequence[str]) -> bool:
@@ -122,7 +145,7 @@ def usage_sentence(error: click.UsageError) -> str:
     sentence = error.format_message().rstrip(".")
     context = error.ctx
     if context is None:
-        return f"{sentence}."
+        return sentence if sentence.endswith("?") else f"{sentence}."
     parameter = getattr(error, "param", None)
     if parameter is not None:
         source = context.get_parameter_source(parameter.name)
@@ -156,5 +179,5 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-for command in (download, train, evaluate, gradcheck):
+for command in (download, train, evaluate, show, gradcheck):
     main.add_command(command)

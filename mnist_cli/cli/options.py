@@ -52,7 +52,7 @@ NOT_NEGATIVE = WholeNumber(0, 2**63 - 1)
 
 
 def _default_data_dir() -> Path:
-    from mnist_cli.data.datasets import default_data_dir
+    from mnist_cli.data.folder import default_data_dir
 
     return default_data_dir()
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mnist_cli.errors import SettingsError
+from mnist_cli.files.records import finite, line_of
 from mnist_cli.progress import SILENT, Bar, Progress
 
 
@@ -34,22 +35,14 @@ def print_json(document: dict[str, Any]) -> None:
 
 def to_json(document: dict[str, Any]) -> str:
     """Return a document as a text."""
-    return json.dumps(_finite(document), indent=2, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(finite(document), indent=2, allow_nan=False)
 
 
 @contextmanager
 def log_file(
     path: Path | None, remark: Callable[[str], object]
 ) -> Iterator[Callable[[dict[str, Any]], object]]:
-    """Open a JSON Lines file, and yield what writes a document to it; without a path, nothing.
+    """Open a log, and yield what writes a record to it as a line; without a path, nothing.
 
     Where the disk is full later on, the log ends, which ``remark`` is told, and the work goes on.
     """
@@ -60,13 +53,14 @@ def log_file(
         file = path.open("wb", buffering=0)
     except OSError as error:
         raise SettingsError(f"--log {path} cannot be written: {error.strerror}.") from error
-    is_whole = True
+    line, is_first, is_whole = line_of(path), True, True
 
-    def write(document: dict[str, Any]) -> None:
-        nonlocal is_whole
+    def write(record: dict[str, Any]) -> None:
+        nonlocal is_first, is_whole
         if is_whole:
             try:
-                file.write(f"{json.dumps(_finite(document))}\n".encode())
+                file.write(line(record, is_first).encode())
+                is_first = False
             except OSError as error:
                 is_whole = False
                 remark(f"--log {path} cannot be written ({error.strerror}): going on without it.")
@@ -80,7 +74,11 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
 
 
-def table(rows: Sequence[Sequence[str]], align: str) -> str:
+def table(
+    rows: Sequence[Sequence[str]],
+    align: str,
+    style: Callable[[int, int, str], str] = lambda row, column, cell: cell,
+) -> str:
     """Return the rows as lines of aligned columns, two spaces apart.
 
     Parameters
@@ -88,13 +86,16 @@ def table(rows: Sequence[Sequence[str]], align: str) -> str:
     rows : sequence of rows of str
     align : str
         ``<`` or ``>`` for each column.
+    style : callable
+        Is given row, column and the padded cell; returns it with its colours.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(
-            f"{cell:{side}{width}}" for cell, side, width in zip(row, align, widths, strict=True)
+            style(number, column, f"{cell:{side}{width}}")
+            for column, (cell, side, width) in enumerate(zip(row, align, widths, strict=True))
         )
-        for row in rows
+        for number, row in enumerate(rows)
     )
     return "\n".join(line.rstrip() for line in lines)
 
@@ -129,6 +130,39 @@ class Remarks(Progress):
             click.echo(printable(sentence), err=True)
 
 
+@cache
+def _make_bar() -> Any:
+    """Return tqdm's bar, as ours; it is imported when it is drawn for the first time."""
+    from tqdm import tqdm
+
+    class Described(tqdm):  # type: ignore[type-arg]
+        """A bar with room beside it: the terminal writes ^C there, and a full line would wrap."""
+
+        @property
+        def format_dict(self) -> Any:
+            known: dict[str, Any] = dict(super().format_dict)
+            if known["ncols"]:
+                known["ncols"] = max(1, known["ncols"] - 2)
+            return known
+
+        def describe(self, text: str) -> None:
+            self.set_description_str(text, refresh=False)
+
+        def close(self) -> None:
+            is_drawn, width = not self.disable, super().format_dict["ncols"] or 0
+            super().close()
+            if is_drawn:
+                with suppress(OSError, ValueError):
+                    self.fp.write(f"\r{' ' * width}\r")
+                    self.fp.flush()
+
+    return Described
+
+
+STEPS = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+"""How the bar of a training looks."""
+
+
 class Bars(Progress):
     """Bars and remarks on stderr."""
 
@@ -136,9 +170,7 @@ class Bars(Progress):
         self, description: str, total: int, unit: str, done: int = 0
     ) -> AbstractContextManager[Bar]:
         """Return a tqdm bar."""
-        from tqdm import tqdm
-
-        return tqdm(
+        bar: AbstractContextManager[Bar] = _make_bar()(
             total=total,
             initial=done,
             desc=description,
@@ -146,7 +178,10 @@ class Bars(Progress):
             unit_scale=unit == "B",
             leave=False,
             dynamic_ncols=True,
+            # Of 4,690 steps, nobody wants to know the number.
+            bar_format=STEPS if unit == "step" else None,
         )
+        return bar
 
     def remark(self, sentence: str) -> None:
         """Print the sentence above any bar."""

@@ -1,33 +1,28 @@
-"""``mnist-cli train``."""
+"""``mnist-cli train``: options in, a `run`, and a report out."""
 
 from __future__ import annotations
 
-import os
-import time
-from dataclasses import asdict
-from itertools import combinations
+import json as jsonlib
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from mnist_cli import __version__
 from mnist_cli.cli import options, output
-from mnist_cli.cli.config import use_config
+from mnist_cli.cli.config import config_keys, use_config
+from mnist_cli.cli.effect import refuse_without_effect
 from mnist_cli.cli.recipe_options import recipe_options
-from mnist_cli.cli.resume import (
-    Resumed,
-    check_not_lost,
-    check_settings,
-    resume_command,
-    use_checkpoint,
-)
-from mnist_cli.cli.signals import stop_request
-from mnist_cli.errors import SettingsError, TrainingStoppedError
-from mnist_cli.recipe import DATASETS, Recipe
+from mnist_cli.cli.resume import resume_command, use_checkpoint, use_model
+from mnist_cli.cli.train_report import Watch, document, summary
+from mnist_cli.data.sources import SOURCES
+from mnist_cli.errors import SettingsError, TrainingStoppedError, UnfinishedError
+from mnist_cli.files.targets import check_distinct
+from mnist_cli.recipe import SETTINGS, Recipe
 
-if TYPE_CHECKING:
-    from mnist_cli.training import Checkpoint, Epoch
+NEEDS: dict[str, Any] = {name: said.needs for name, said in SETTINGS.items() if said.needs}
+NEEDS["checkpoint_every"] = ("checkpoint", ())
 
 
 @click.command()
@@ -41,13 +36,23 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--dataset",
-    type=click.Choice(DATASETS),
+    type=click.Choice(list(SOURCES)),
     default="mnist",
     show_default=True,
-    help="MNIST, which is downloaded if it is not there, or digits drawn by the program itself.",
+    help=f"{', or '.join(source.help for source in SOURCES.values())}.",
 )
 @options.data_dir
 @recipe_options
+@click.option(
+    "--from",
+    "start",
+    type=options.FilledPath(dir_okay=False, path_type=Path),
+    metavar="MODEL",
+    envvar="MNIST_CLI_TRAIN_FROM",
+    is_eager=True,
+    callback=use_model,
+    help="Start from the weights of this model, with as many hidden units and its preprocessing.",
+)
 @click.option(
     "--out",
     type=options.FilledPath(dir_okay=False, path_type=Path),
@@ -56,10 +61,22 @@ if TYPE_CHECKING:
     help="The model file to write.",
 )
 @click.option(
+    "--format",
+    type=click.Choice(["model", "arrays"]),
+    default="model",
+    show_default=True,
+    help="A model with its recipe and history, or W1, b1, W2 and b2 alone, for other programs.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace what is at --out, even a model of another recipe or data set, or no model.",
+)
+@click.option(
     "--checkpoint",
     type=options.FilledPath(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Keep here what an interrupted training needs to go on.",
+    help="Keep here what an interrupted training needs to continue.",
 )
 @click.option(
     "--checkpoint-every",
@@ -75,24 +92,34 @@ if TYPE_CHECKING:
     metavar="FILE",
     is_eager=True,
     callback=use_checkpoint,
-    help="Go on from this checkpoint, with its settings, and keep it up to date.",
+    help="Continue from this checkpoint, with its settings, and keep it up to date; "
+    "only --epochs may be raised.",
 )
 @click.option(
     "--log",
     type=options.FilledPath(dir_okay=False, path_type=Path),
-    metavar="FILE.jsonl",
-    help="Write each epoch to this file as it ends, as a line of JSON.",
+    metavar="FILE",
+    help="Write each epoch to this file as it ends: a line of JSON, or of CSV if it is *.csv.",
+)
+@click.option(
+    "--print-config",
+    is_flag=True,
+    help="Print the settings as a config, and train nothing.",
 )
 @options.json
 @options.quiet
 def train(
     dataset: str,
     data_dir: Path,
+    start: Path | None,
     out: Path,
+    format: Any,
+    force: bool,
     checkpoint: Path | None,
     checkpoint_every: int,
-    resume: Resumed | None,
+    resume: Path | None,
     log: Path | None,
+    print_config: bool,
     json: bool,
     quiet: bool,
     **settings: Any,
@@ -101,136 +128,62 @@ def train(
 
     The test images are looked at once, at the end.
     """
-    import numpy as np
-
-    from mnist_cli import training
-    from mnist_cli.checkpoint_file import save_checkpoint
-    from mnist_cli.data.datasets import load
-    from mnist_cli.data.download import download_if_missing
-    from mnist_cli.data.preprocessing import preprocess
-    from mnist_cli.evaluation import evaluate
-    from mnist_cli.model_file import check_writable, save_model
-
     recipe = Recipe(**settings)
-    check_settings(resume, recipe, dataset)
-    settings_file = click.get_current_context().meta.get("config")
-    files = {"--out": out, "--log": log, "--checkpoint": checkpoint}
-    files["--resume" if resume else "--config"] = settings_file
-    check_distinct({option: path for option, path in files.items() if path})
-    if checkpoint and not resume:
-        check_not_lost(checkpoint)
-    for path in (out, checkpoint):
-        if path:
-            check_writable(path)
+    refuse_without_effect(NEEDS)
+    if print_config:
+        click.echo(as_config(recipe), nl=False)
+        return
+    from mnist_cli.training.run import run
+
+    config = None if resume else click.get_current_context().meta.get("config")
+    check_distinct(
+        {"out": out, "log": log, "checkpoint": checkpoint}
+        | {"resume": resume, "start": start, "config": config}
+    )
     progress = output.progress(quiet)
-    if dataset == "mnist":
-        download_if_missing(data_dir, progress=progress)
-    data = load(dataset, data_dir)
-    origin = {"dataset": dataset, "data": data.sums}
-    if resume and resume.origin != origin:
-        raise SettingsError(
-            f"The data in {data_dir} are not those that {resume.path} was trained on: "
-            "name their --data-dir."
-        )
-    last: Checkpoint | None = None
-
-    def keep(reached: Checkpoint) -> None:
-        nonlocal last
-        last = reached
-        epochs = len(reached.history)
-        if checkpoint and (epochs % checkpoint_every == 0 or epochs == recipe.epochs):
-            save_checkpoint(checkpoint, reached, origin)
-
-    started = time.perf_counter()
-    with output.log_file(log, progress.remark) as write, stop_request() as request:
-        for epoch in resume.checkpoint.history if resume else []:
-            write(asdict(epoch))
-
-        def report(epoch: Epoch) -> None:
-            progress.remark(epoch_line(epoch, recipe.epochs))
-            write(asdict(epoch))
-
+    with ExitStack() as stack:
+        watch = Watch(stack, progress, log, resume)
         try:
-            result = training.train(
+            result = run(
                 recipe,
-                data.train,
-                start=resume.checkpoint if resume else None,
-                on_epoch=report,
-                keep=keep if checkpoint else None,
-                should_stop=lambda: bool(request),
+                dataset,
+                data_dir,
+                out=out,
+                format=format,
+                force=force,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                resume=resume,
+                start=start,
+                watchers=[watch.epoch],
+                on_begin=watch.begin,
+                should_stop=watch.should_stop,
                 progress=progress,
             )
-            if request:
-                raise TrainingStoppedError("Interrupted after the last epoch")
+        except UnfinishedError as error:
+            assert checkpoint
+            raise SettingsError(
+                f"{str(error).rstrip('.')}, with: {resume_command(checkpoint)}"
+            ) from error
         except TrainingStoppedError as error:
-            if checkpoint and last:
-                save_checkpoint(checkpoint, last, origin)
-                advice = f"go on with: {resume_command(checkpoint)}"
-            else:
-                advice = "with --checkpoint FILE, one can go on."
-            raise TrainingStoppedError(f"{error}; {advice}", request.exit_status) from error
-    seconds = time.perf_counter() - started
-    test = preprocess(data.test, deskew=recipe.deskew, digit_width=recipe.digit_width)
-    measured = evaluate(result.network, test)
-    save_model(
-        out,
-        result.network,
-        {
-            "mnist_cli_version": __version__,
-            "numpy_version": np.__version__,
-            **origin,
-            "recipe": asdict(recipe),
-            "history": [without_seconds(epoch) for epoch in result.history],
-            "test_accuracy": measured.accuracy,
-            "test_loss": measured.loss,
-        },
-    )
+            advice = "with `checkpoint` FILE, it could be resumed."
+            if checkpoint:
+                advice = f"resume it with: {resume_command(checkpoint)}"
+            raise TrainingStoppedError(f"{error}; {advice}", watch.request.exit_status) from error
     if json:
-        output.print_json(
-            {
-                "model": str(out),
-                "dataset": dataset,
-                "hidden": recipe.hidden,
-                "parameters": result.network.parameters.size,
-                "seed": recipe.seed,
-                "epochs": len(result.history),
-                "train_seconds": seconds,
-                "test_accuracy": measured.accuracy,
-                "test_loss": measured.loss,
-                "history": [asdict(epoch) for epoch in result.history],
-            }
-        )
-        return
-    rows = [
-        ("test accuracy", f"{measured.accuracy:.2%}"),
-        ("test loss", f"{measured.loss:.4f}"),
-        ("test errors", f"{measured.errors:,} of {measured.examples:,}"),
-        ("model", str(out)),
-    ]
-    click.echo(output.table(rows, "<<"))
+        output.print_json(document(result))
+    else:
+        click.echo(output.table(summary(result), "<<"))
 
 
-def check_distinct(paths: dict[str, Path]) -> None:
-    """Raise SettingsError if two options name the same file, one of them to be written."""
-    for (first, path), (second, other) in combinations(paths.items(), 2):
-        is_update = (first, second) == ("--checkpoint", "--resume")
-        if os.path.realpath(path) == os.path.realpath(other) and not is_update:
-            raise SettingsError(f"{second} and {first} are both {path}: give them different names.")
-
-
-def without_seconds(epoch: Epoch) -> dict[str, Any]:
-    """Return the epoch as the model file has it: the same training gives the same bytes."""
-    return {name: value for name, value in asdict(epoch).items() if name != "seconds"}
-
-
-def epoch_line(epoch: Epoch, epochs: int) -> str:
-    """Return what a person reads of an epoch."""
-    cells = [
-        f"epoch {epoch.epoch:{len(str(epochs))}}/{epochs}",
-        f"loss {epoch.train_loss:.4f}",
-        f"training accuracy {epoch.train_accuracy:.2%}",
-    ]
-    if epoch.validation_accuracy is not None:
-        cells.append(f"validation accuracy {epoch.validation_accuracy:.2%}")
-    cells.append(f"{epoch.seconds:.2f} s")
-    return "  ".join(cells)
+def as_config(recipe: Recipe) -> str:
+    """Return the settings as a config, with those options of the command that were given."""
+    context = click.get_current_context()
+    lines = [f'dataset = "{context.params["dataset"]}"']
+    for key, (name, _) in config_keys(context.command).items():
+        is_given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if name not in (*SETTINGS, "dataset") and is_given:
+            value = context.params[name]
+            value = str(value) if isinstance(value, Path) else value
+            lines.append(f"{key} = {jsonlib.dumps(value, ensure_ascii=False)}")
+    return recipe.to_toml() + "\n".join([*lines, ""])

@@ -1,4 +1,4 @@
-"""How MNIST's four files come into a folder: from a mirror or from another folder, and whole.
+"""How published files come into a folder: from a mirror or from another folder, and whole.
 
 A file appears under its real name only after its size and its SHA-256 were right.
 """
@@ -11,22 +11,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_cli.atomic import atomic_write
-from mnist_cli.data.datasets import STEMS, find_file
 from mnist_cli.data.idx import PIECE, read_idx
-from mnist_cli.data.mirrors import MIRRORS, SUMS
+from mnist_cli.data.mnist import STEMS, find_file
+from mnist_cli.data.sources import SOURCES, Published
 from mnist_cli.errors import DataError, DownloadError
+from mnist_cli.files.atomic import atomic_write
 from mnist_cli.progress import SILENT, Progress
 
 ADVICE = (
     "check the network, or take files you have with 'mnist-cli download --from DIR', "
-    "or train on '--dataset synthetic', which needs none"
+    "or train on the `dataset` synthetic, which needs none"
 )
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file of MNIST that is now in its folder and right.
+    """A published file that is now in its folder and right.
 
     Attributes
     ----------
@@ -44,25 +44,29 @@ class Fetched:
 
 
 def download(
-    data_dir: Path,
+    data_dir: str | Path,
     mirrors: Sequence[str] = (),
     *,
-    folder: Path | None = None,
+    published: Published | None = None,
+    folder: str | Path | None = None,
     force: bool = False,
     progress: Progress = SILENT,
 ) -> list[Fetched]:
-    """Bring MNIST's four files into ``data_dir``, each verified by its size and SHA-256.
+    """Bring the four files of a data set into a folder, each verified by its size and SHA-256.
 
     Parameters
     ----------
-    data_dir : Path
+    data_dir : path
         Made if it is not there.
     mirrors : sequence of str
-        The URLs of folders that serve the files, each tried in turn; `MIRRORS` if none is given.
-    folder : Path, optional
+        The URLs of folders that serve the files, each tried in turn; those that are known if none
+        is given.
+    published : Published, optional
+        Which data set; MNIST if not given.
+    folder : path, optional
         A local folder to take the files from, in place of the mirrors.
     force : bool
-        Fetch what is there and right, too, and replace files that are not MNIST's.
+        Fetch what is there and right, too, and replace files that are another data set's.
     progress : Progress
         Is given a bar for each file, and a remark on what went wrong on the way.
 
@@ -79,30 +83,35 @@ def download(
         If ``data_dir`` cannot be written to, or holds another data set, which is not replaced
         unless ``force`` is given.
     """
+    data_dir = Path(data_dir)
+    published = published or SOURCES["mnist"].published
+    assert published
     stems = [stem for stems in STEMS.values() for stem in stems]
     present = {stem: find_file(data_dir, stem) for stem in stems}
-    right = {stem for stem, path in present.items() if path and not force and _is_right(path)}
+    right = {
+        stem for stem, path in present.items() if path and not force and _is_right(path, published)
+    }
     if not force:
         for stem, path in present.items():
             if path and stem not in right:
-                _refuse_other_data(path)
+                _refuse_other_data(path, published)
     results = []
-    order = list(mirrors or MIRRORS)
+    order = list(mirrors or published.mirrors)
     is_new = not data_dir.exists()
     for stem, path in present.items():
         if path and stem in right:
-            results.append(Fetched(path.name, *SUMS[path.name], "already there"))
+            results.append(Fetched(path.name, *published.sums[path.name], "already there"))
             continue
         if path and not force:
             progress.remark(f"{path} is broken: fetching it anew.")
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
             if folder is not None:
-                fetched = _copy(folder, stem, data_dir, progress)
+                fetched = _copy(Path(folder), stem, data_dir, published, progress)
                 if fetched.name == stem and path == data_dir / f"{stem}.gz":
                     path.unlink()  # it would be found first
             else:
-                fetched = _fetch(order, f"{stem}.gz", data_dir, progress)
+                fetched = _fetch(order, f"{stem}.gz", data_dir, published, progress)
         except DownloadError:
             if is_new:
                 with suppress(OSError):
@@ -111,70 +120,81 @@ def download(
         except OSError as error:
             raise DataError(
                 f"{data_dir} cannot be written to ({error.strerror or error}): "
-                "make room or name another --data-dir."
+                "make room or name another `data_dir`."
             ) from error
         results.append(fetched)
     return results
 
 
 def download_if_missing(
-    data_dir: Path, splits: Iterable[str] = tuple(STEMS), progress: Progress = SILENT
+    data_dir: Path,
+    published: Published,
+    splits: Iterable[str] = tuple(STEMS),
+    progress: Progress = SILENT,
 ) -> None:
-    """Bring MNIST into ``data_dir`` unless it has the files of these parts, whosever they are.
+    """Bring a data set into a folder unless it has the files of these parts, whosever they are.
 
     Raises
     ------
     DownloadError, DataError
-        See `download`. Files of another data set are never completed by MNIST's.
+        See `download`. Files of one data set are never completed by those of another.
     """
     if not all(find_file(data_dir, stem) for split in splits for stem in STEMS[split]):
-        progress.remark(f"MNIST is not in {data_dir}: downloading it.")
-        download(data_dir, progress=progress)
+        progress.remark(f"{published.title} is not in {data_dir}: downloading it.")
+        download(data_dir, published=published, progress=progress)
 
 
-def _is_right(path: Path) -> bool:
-    size, sha256 = SUMS[path.name]
+def _is_right(path: Path, published: Published) -> bool:
+    size, sha256 = published.sums[path.name]
     if path.stat().st_size != size:
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def _refuse_other_data(path: Path) -> None:
+def _refuse_other_data(path: Path, published: Published) -> None:
     """Raise DataError if ``path`` is a sound file, as of another data set that somebody keeps."""
     try:
         read_idx(path)
     except DataError:
         return
     raise DataError(
-        f"{path} is a sound file, but not MNIST's: add what is missing beside it, or name another "
-        "--data-dir; only 'mnist-cli download --force' would replace it."
+        f"{path} is a sound file, but not {published.title}'s: add what is missing beside it, or "
+        "name another `data_dir`; only 'mnist-cli download --force' would replace it."
     )
 
 
 def _write_verified(
-    chunks: Iterable[bytes], name: str, source: str, data_dir: Path, progress: Progress
+    chunks: Iterable[bytes],
+    name: str,
+    source: str,
+    data_dir: Path,
+    published: Published,
+    progress: Progress,
 ) -> Fetched:
     """Write the chunks to a file, which gets its name only if its size and SHA-256 are right."""
-    size, sha256 = SUMS[name]
+    size, sha256 = published.sums[name]
+    title = published.title
     digest = hashlib.sha256()
     received = 0
     with atomic_write(data_dir / name) as file, progress.bar(name, size, "B") as bar:
         for chunk in chunks:
             received += len(chunk)
             if received > size:
-                raise DownloadError(f"{source} is longer than MNIST's {size:,} bytes")
+                raise DownloadError(f"{source} is longer than {title}'s {size:,} bytes")
             digest.update(chunk)
             file.write(chunk)
             bar.update(len(chunk))
         if received < size:
             raise DownloadError(f"{source} ended after {received:,} of {size:,} bytes")
         if digest.hexdigest() != sha256:
-            raise DownloadError(f"{source} is not MNIST's file, as its SHA-256 differs")
+            raise DownloadError(f"{source} is not {title}'s file, as its SHA-256 differs")
     return Fetched(name, size, sha256, source)
 
 
-def _copy(folder: Path, stem: str, data_dir: Path, progress: Progress) -> Fetched:
+def _copy(
+    folder: Path, stem: str, data_dir: Path, published: Published, progress: Progress
+) -> Fetched:
     """Take a file from a local folder."""
     path = find_file(folder, stem)
     if path is None:
@@ -191,12 +211,16 @@ def _copy(folder: Path, stem: str, data_dir: Path, progress: Progress) -> Fetche
             raise DownloadError(f"{path} cannot be read ({error.strerror})") from error
 
     try:
-        return _write_verified(chunks(), path.name, str(path), data_dir, progress)
+        return _write_verified(chunks(), path.name, str(path), data_dir, published, progress)
     except DownloadError as error:
-        raise DownloadError(f"{error}: name a folder with MNIST's own files.") from error
+        raise DownloadError(
+            f"{error}: name a folder with {published.title}'s own files."
+        ) from error
 
 
-def _fetch(mirrors: list[str], name: str, data_dir: Path, progress: Progress) -> Fetched:
+def _fetch(
+    mirrors: list[str], name: str, data_dir: Path, published: Published, progress: Progress
+) -> Fetched:
     """Take a file from the first mirror that has it; a mirror that fails goes to the back."""
     from mnist_cli.data.http import stream  # for those alone who have no files yet
 
@@ -204,7 +228,8 @@ def _fetch(mirrors: list[str], name: str, data_dir: Path, progress: Progress) ->
     for mirror in list(mirrors):
         url = f"{mirror.rstrip('/')}/{name}"
         try:
-            return _write_verified(stream(url, progress.remark), name, url, data_dir, progress)
+            pieces = stream(url, progress.remark)
+            return _write_verified(pieces, name, url, data_dir, published, progress)
         except DownloadError as error:
             failures.append(str(error))
             mirrors.remove(mirror)

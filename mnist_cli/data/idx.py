@@ -17,8 +17,8 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.atomic import atomic_write
 from mnist_cli.errors import DataError
+from mnist_cli.files.atomic import atomic_write
 
 TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -40,7 +40,7 @@ DEFLATE_LIMIT = 1032
 """No deflate stream unpacks to more than this times its length: 258 bytes from 2 bits."""
 
 
-def read_idx(path: Path) -> NDArray[Any]:
+def read_idx(path: str | Path) -> NDArray[Any]:
     """Read an array from an IDX file, unpacking it if it is gzip.
 
     The header is believed only as far as the file can bear it out: nothing is allocated for
@@ -48,7 +48,7 @@ def read_idx(path: Path) -> NDArray[Any]:
 
     Parameters
     ----------
-    path : Path
+    path : path
         Gzip is recognised by its first two bytes, whatever the name.
 
     Returns
@@ -61,6 +61,7 @@ def read_idx(path: Path) -> NDArray[Any]:
     DataError
         If the file cannot be read, is no IDX file, or is longer or shorter than its header says.
     """
+    path = Path(path)
     try:
         with path.open("rb") as raw:
             stored = os.fstat(raw.fileno()).st_size
@@ -122,14 +123,14 @@ def _read_up_to(file: IO[bytes], length: int) -> bytearray:
     return content
 
 
-def write_idx(path: Path, array: NDArray[Any]) -> None:
+def write_idx(path: str | Path, array: NDArray[Any]) -> None:
     """Write an array to an IDX file; packed by gzip if the name ends in ``.gz``.
 
     The same array gives the same bytes, as gzip's time stamp is left out.
 
     Parameters
     ----------
-    path : Path
+    path : path
     array : array of uint8, int8, int16, int32, float32 or float64
 
     Raises
@@ -137,6 +138,7 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
     DataError
         If IDX has no such type, or the file cannot be written.
     """
+    path = Path(path)
     header, numbers = _encode(array)
     pieces: list[bytes | memoryview] = [header, numbers.data]
     if path.suffix == ".gz":

@@ -12,7 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.resampling import SIDE, affine
+from mnist_cli.data.dataset import Split
+from mnist_cli.images.resampling import SIDE, affine
+from mnist_cli.nn.mlp import CLASSES
+
+SEED = 0
+PARTS = {"train": (60_000, 0), "test": (10_000, 1)}
+"""The size of each part, and the stream of random numbers it is drawn from."""
 
 # Ways to write each digit, as (relative frequency, path). A path runs smoothly through points "x,y"
 # on a sheet about 6 wide and 10 high, x to the right and y down. A point written twice is a sharp
@@ -212,6 +218,17 @@ def draw(labels: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.ui
         uniform = rng.random((len(chunk), randoms), dtype=np.float32)
         images[i : i + CHUNK] = _ink(*_write(chunk, uniform))
     return images
+
+
+def draw_part(split: str) -> Split:
+    """Draw one part of the synthetic data set, ``"train"`` or ``"test"``, the same on every call.
+
+    Each part has a generator of its own, and every digit is equally frequent in both.
+    """
+    size, stream = PARTS[split]
+    rng = np.random.default_rng([SEED, stream])
+    labels = rng.permutation(np.arange(size) % CLASSES).astype(np.uint8)
+    return Split(draw(labels, rng), labels)
 
 
 def _write(

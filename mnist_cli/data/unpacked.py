@@ -21,7 +21,7 @@ TRAILER = 8
 
 
 def read_unpacking_once(
-    path: Path, check: Callable[[NDArray[Any]], object] = lambda array: None
+    path: str | Path, check: Callable[[NDArray[Any]], object] = lambda array: None
 ) -> NDArray[Any]:
     """Read an IDX file; if it is ``NAME.gz``, by way of a file ``NAME`` beside it.
 
@@ -30,7 +30,7 @@ def read_unpacking_once(
 
     Parameters
     ----------
-    path : Path
+    path : path
     check : callable
         Is given what has been read, and may raise: then nothing is kept.
 
@@ -39,6 +39,7 @@ def read_unpacking_once(
     DataError
         As `mnist_cli.data.idx.read_idx` does.
     """
+    path = Path(path)
     plain = path.with_suffix("")
     unpacked = None if path.suffix != ".gz" else _read_if_it_fits(plain, path)
     array = read_idx(path) if unpacked is None else unpacked

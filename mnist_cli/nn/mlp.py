@@ -7,6 +7,7 @@ and their gradients another, whoever updates, saves or checks them needs no loop
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -61,13 +62,26 @@ class MLP:
         self.inputs = inputs
         self.parameters = np.zeros(parameter_count(hidden, inputs), dtype)
         self.gradients = np.zeros_like(self.parameters)
+        self.relu = ReLU()
+        self.dropout: Dropout | None = None
+        self.softmax = Softmax()
+        self._make_views()
+
+    def _make_views(self) -> None:
+        """Make the matrices and biases that are views of the two vectors, and their layers."""
         self.W1, self.b1, self.W2, self.b2 = self._views(self.parameters)
         self.dW1, self.db1, self.dW2, self.db2 = self._views(self.gradients)
         self.linear1 = Linear(self.W1, self.b1, self.dW1, self.db1)
-        self.relu = ReLU()
-        self.dropout: Dropout | None = None
         self.linear2 = Linear(self.W2, self.b2, self.dW2, self.db2)
-        self.softmax = Softmax()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy, or what comes out of a pickle, has arrays of its own where there were views.
+        self.__dict__.update(state)
+        layers = self.linear1, self.linear2
+        self._make_views()
+        for layer, before in zip((self.linear1, self.linear2), layers, strict=True):
+            if hasattr(before, "x"):
+                layer.x = before.x
 
     def _views(self, vector: Array) -> tuple[Array, Array, Array, Array]:
         """Return the parts of ``vector`` that belong to W1, b1, W2 and b2, in their shapes."""

@@ -107,3 +107,7 @@ class Adam:
         lacking = math.sqrt(1 - self.beta2**self.steps)
         rate = learning_rate * lacking / (1 - self.beta1**self.steps)
         parameters -= rate * self.m / (np.sqrt(self.v) + lacking * self.epsilon)
+
+
+OPTIMIZERS: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam}
+"""The optimizers by the names that recipes have for them."""

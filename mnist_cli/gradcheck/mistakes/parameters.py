@@ -23,6 +23,19 @@ NIELSEN = "Nielsen (2015), Neural Networks and Deep Learning, chapter 2"
 GRIEWANK = "Griewank and Walther (2008), Evaluating Derivatives, chapter 3"
 
 
+@also("gradient-overwritten", "special")
+def gradient_overwritten(evidence: Evidence) -> Iterator[Claim]:
+    """The gradient is set where it must be added to.
+
+    What else the array flows into has left its share there already, and that is lost: write += for
+    =.
+    """
+    operation, exact = evidence.operation, evidence.comparison.exact
+    claim = operation.if_overwritten(evidence.name, exact, evidence.point.dout)
+    if claim is not None:
+        yield claim
+
+
 @mistake(
     "weight-decay-included",
     formula="dW = xᵀ·dout,  and λ·W only if the loss has ½·λ·ΣW²",

@@ -1,0 +1,130 @@
+"""What ``mnist-cli train`` tells of a run, while it lasts and at its end."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_cli.cli import output
+from mnist_cli.cli.signals import StopRequest, stop_request
+from mnist_cli.data.sources import SOURCES
+from mnist_cli.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mnist_cli.data.dataset import Dataset
+    from mnist_cli.progress import Progress
+    from mnist_cli.training.history import Epoch
+    from mnist_cli.training.run import Run
+
+
+class Watch:
+    """What is told of a run while it lasts, to a person and to the log; and whether to stop it.
+
+    Parameters
+    ----------
+    stack : ExitStack
+        What is opened here is closed with it.
+    progress : Progress
+    log, resume : Path or None
+    """
+
+    def __init__(self, stack: ExitStack, progress: Progress, log: Path | None, resume: Path | None):
+        self.stack = stack
+        self.progress = progress
+        self.log = log
+        self.resume = resume
+        self.request = StopRequest()
+
+    def begin(self, recipe: Recipe, data: Dataset) -> None:
+        """Tell what is going to be done, and open the log."""
+        self.epochs = recipe.epochs
+        self.progress.remark(opening_line(recipe, data))
+        self.write = self.stack.enter_context(output.log_file(self.log, self.progress.remark))
+        for epoch in earlier(self.resume):
+            self.write(epoch.to_dict())
+        # Until now, a signal ended the program at once: there was nothing to keep.
+        self.request = self.stack.enter_context(stop_request())
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tell what an epoch gave."""
+        self.progress.remark(epoch_line(epoch, self.epochs))
+        self.write(epoch.to_dict())
+
+    def should_stop(self) -> bool:
+        """Return whether a signal has come."""
+        return bool(self.request)
+
+
+def earlier(resume: Path | None) -> list[Epoch]:
+    """Return the epochs that a checkpoint has already, which belong in the log as well."""
+    if resume is None:
+        return []
+    from mnist_cli.training.checkpoint import Checkpoint
+
+    return Checkpoint.load(resume).history
+
+
+def opening_line(recipe: Recipe, data: Dataset) -> str:
+    """Return what is going to be done: data, network, method and seed."""
+    from mnist_cli.nn.mlp import CLASSES, INPUTS, parameter_count
+
+    held_out = f", {recipe.validation:,} of them held out" if recipe.validation else ""
+    distorted = f", {recipe.augment} distortions" if recipe.augment != "none" else ""
+    return " · ".join(
+        [
+            f"{data.title}: {len(data.train):,} images{held_out}{distorted}",
+            f"{INPUTS}-{recipe.hidden}-{CLASSES}, {parameter_count(recipe.hidden):,} parameters",
+            f"{recipe.optimizer}, {recipe.schedule}, lr {recipe.learning_rate:g}",
+            f"seed {recipe.seed}",
+        ]
+    )
+
+
+def epoch_line(epoch: Epoch, epochs: int) -> str:
+    """Return what a person reads of an epoch."""
+    cells = [
+        f"epoch {epoch.epoch:{len(str(epochs))}}/{epochs}",
+        f"mean loss {epoch.train_loss:.4f}",
+        f"mean training accuracy {epoch.train_accuracy:.2%}",
+    ]
+    if epoch.validation_loss is not None:
+        cells.append(f"validation loss {epoch.validation_loss:.4f}")
+    if epoch.validation_accuracy is not None:
+        cells.append(f"validation accuracy {epoch.validation_accuracy:.2%}")
+    if epoch.seconds is not None:
+        cells.append(f"{epoch.seconds:.2f} s")
+    return "  ".join(cells)
+
+
+def summary(result: Run) -> list[tuple[str, str]]:
+    """Return what a person reads at the end."""
+    test, source = result.test, SOURCES[result.dataset]
+    return [
+        ("test accuracy", f"{test.accuracy:.2%}"),
+        ("test loss", f"{test.loss:.4f}"),
+        ("test errors", f"{test.errors:,} of {test.examples:,}"),
+        ("tested on", f"the test images of {result.title}{source.caveat}"),
+        ("model", str(result.out)),
+        ("time", f"{result.seconds:.1f} s"),
+    ]
+
+
+def document(result: Run) -> dict[str, Any]:
+    """Return what a script reads at the end."""
+    recipe, network = result.model.recipe, result.model.network
+    assert recipe
+    return {
+        "model": str(result.out),
+        "dataset": result.dataset,
+        "hidden": recipe.hidden,
+        "parameters": network.parameters.size,
+        "seed": recipe.seed,
+        "epochs": len(result.history),
+        "train_seconds": result.train_seconds,
+        "seconds": result.seconds,
+        "test_images": result.test.examples,
+        "test_accuracy": result.test.accuracy,
+        "test_loss": result.test.loss,
+        "history": [epoch.to_dict() for epoch in result.history],
+    }

@@ -1,0 +1,126 @@
+"""Config files: TOML whose ``[train]`` table has settings as its keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from mnist_cli.errors import ConfigError
+from mnist_cli.settings import KINDS, nearest
+
+TABLE = "train"
+
+LONGEST = 1 << 13
+"""Bytes of a config at most: what a few more could nest takes the parser minutes, and gigabytes."""
+
+LARGEST = 2**63 - 1
+"""The largest whole number that TOML promises to keep."""
+
+
+def config_folder() -> Path:
+    """Return the folder of the ready-made configs: in the installed package, or in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def find_config(name: str | Path) -> Path:
+    """Return the path of a config that is given by its name or by a path.
+
+    Raises
+    ------
+    ConfigError
+        If there is neither a file nor a ready-made config of that name.
+    """
+    if os.path.isfile(name):  # unlike Path's, it takes a folder that may not be read for none
+        return Path(name)
+    ready_made = sorted(file.stem for file in config_folder().glob("*.toml"))
+    if name in ready_made:
+        return config_folder() / f"{name}.toml"
+    raise ConfigError(f"There is no config {name}: name a file, or one of {', '.join(ready_made)}.")
+
+
+def read_config(
+    path: Path, keys: Mapping[str, tuple[str, type]], left_out: Collection[str] = ()
+) -> dict[str, Any]:
+    """Read a config file, and check its keys and the types of its values.
+
+    Parameters
+    ----------
+    path : Path
+    keys : dict
+        The name and the type of each setting by its key, as ``batch-size``; a key with underscores
+        is taken as well.
+    left_out : collection of str
+        Keys that are for somebody else: they are allowed, and not returned.
+
+    Returns
+    -------
+    dict
+        The values by the names of their settings.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is no TOML, or has a key or a type that is not right.
+    """
+    values: dict[str, Any] = {}
+    for key, value in _read_table(path).items():
+        hyphenated = key.replace("_", "-")
+        if hyphenated in left_out:
+            continue
+        if hyphenated not in keys:
+            raise ConfigError(f"{path} has an unknown key {key!r}: {_advice(hyphenated, keys)}")
+        name, kind = keys[hyphenated]
+        if name in values:
+            raise ConfigError(f"{path} has {key!r} twice: once with a hyphen, once without.")
+        _check_value(path, key, value, kind)
+        values[name] = value
+    return values
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    """Return the one table of a config file."""
+    import tomllib  # 3 ms, for those alone who have a config
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(content) > LONGEST:
+        raise ConfigError(f"{path} is longer than {LONGEST:,} bytes: no config needs as many.")
+    try:
+        document = tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # a number may be too long even to be read
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+    for key, value in document.items():
+        if key != TABLE or not isinstance(value, dict):
+            raise ConfigError(
+                f"{path} has {key!r} at the top: all keys belong in one table, [{TABLE}]."
+            )
+    table: dict[str, Any] = document.get(TABLE, {})
+    return table
+
+
+def _check_value(path: Path, key: str, value: Any, kind: type) -> None:
+    """Raise ConfigError unless TOML's type of a value is that of its setting."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ConfigError(f"{path} has a {key} of more than 64 bits: give a smaller number.")
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"{path} has a {key} with a null character, which no path may have.")
+    wanted = (int, float) if kind is float else kind
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        quotes = " in quotes" if kind is str else ""
+        raise ConfigError(f"{path} has {key} = {value!r}, but {key!r} takes {KINDS[kind]}{quotes}.")
+
+
+def _advice(key: str, keys: Mapping[str, tuple[str, type]]) -> str:
+    """Return the nearest right key as a question, or all of them if none is near."""
+    # A setting is known by its own name as well: the key of the learning rate is lr.
+    known = {name.replace("_", "-"): other for other, (name, _) in keys.items()}
+    known |= {other: other for other in keys}
+    near = nearest(key, known)
+    return f"did you mean {known[near]!r}?" if near else f"the keys are {', '.join(keys)}."

@@ -1,0 +1,81 @@
+"""A data set, wherever it came from: images with labels, to learn from and to test on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cli.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels.
+
+    Attributes
+    ----------
+    images : array of uint8, shape (N, 28, 28)
+        Grey levels from 0 (paper) to 255 (ink).
+    labels : array of uint8, shape (N,)
+        The digits, 0 to 9.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: slice) -> Split:
+        return Split(self.images[rows], self.labels[rows])
+
+    def hold_out(self, count: int) -> tuple[Split, Split]:
+        """Return the images to learn from, and the last ``count`` ones, to choose by.
+
+        Raises
+        ------
+        SettingsError
+            If nothing would be left to learn from.
+        """
+        kept = len(self) - count
+        if kept < 1:
+            raise SettingsError(
+                f"Holding {count:,} of {len(self):,} images out leaves none to learn from: "
+                "hold fewer out."
+            )
+        return self[:kept], self[kept:]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Both parts of a data set.
+
+    Attributes
+    ----------
+    name : str
+        One of `mnist_cli.data.sources.SOURCES`.
+    train, test : Split
+    sums : dict of str
+        The SHA-256 of what it was read from, by name: of the files as they lie there. The
+        synthetic data set has no files, and the sums are those of the images of its parts.
+    folder : str
+        Where it was read from, if it is not what was published under its name.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    sums: dict[str, str]
+    folder: str = ""
+
+    @property
+    def title(self) -> str:
+        """What to call it: its name, or its folder, as of another data set in the same form."""
+        return self.folder or self.name
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """Name and sums, as models and checkpoints remember where their data came from."""
+        return {"dataset": self.name, "data": self.sums}

@@ -1,0 +1,97 @@
+"""Archives of arrays, ``.npz``, that may come from anywhere.
+
+NumPy's own reader believes what a header says, and unpacks whatever is packed. This one takes
+only what `write_archive` writes: plain arrays, not compressed, whose bytes are all in the file.
+So no more memory is asked for than twice what the file is long.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from mnist_cli.files.atomic import atomic_write
+
+LARGEST = 1 << 29
+"""Bytes of an archive that is read at most: a network of 160,000 hidden units."""
+
+
+def write_archive(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write an archive, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; what was at ``path`` is then still there.
+    """
+    # Not np.savez, which leaves an archive open when the disk is full.
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, array, version=(1, 0), allow_pickle=False)
+
+
+def read_archive(path: str | Path) -> dict[str, NDArray[Any]]:
+    """Read an archive, and return its arrays by their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at ``path``.
+    ValueError
+        If it is no such archive.
+    OSError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(path)
+    if not path.is_file():
+        raise ValueError("not a file")
+    try:
+        # Of a strange header, NumPy and Python's own parser warn before they fail.
+        with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            length = path.stat().st_size
+            if length > LARGEST:
+                raise ValueError("larger than any model")
+            if sum(member.file_size for member in members) > length:
+                raise ValueError("more than is in the file")
+            return {
+                member.filename.removesuffix(".npy"): _read_member(archive, member)
+                for member in members
+            }
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        # Of a damaged file, zipfile and NumPy raise whatever they come upon.
+        raise ValueError(str(error)) from error
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """Read one array, after a look at how many bytes it has."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("compressed")
+    with archive.open(member) as file:
+        shape, is_fortran, dtype = _read_header(file)
+        if dtype.hasobject or is_fortran:
+            raise ValueError("an array of another kind")
+        size = math.prod(shape) * dtype.itemsize
+        if size == 0 or min(shape, default=1) < 0 or size != member.file_size - file.tell():
+            raise ValueError("another number of bytes than its shape says")
+        return np.frombuffer(file.read(), dtype).reshape(shape)
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read what stands before the numbers of an array: shape, order and dtype."""
+    version = npy.read_magic(file)
+    if version != (1, 0):
+        raise ValueError("a header that is too long")
+    return npy.read_array_header_1_0(file)

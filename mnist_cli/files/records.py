@@ -1,0 +1,50 @@
+"""Records as lines of a file: CSV if its name ends in ``.csv``, else JSON lines.
+
+A record is a dictionary, and all records of a file have the same keys. Numbers that JSON lacks, NaN
+and infinity, become null. A new format is one function more in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def json_line(record: Record, is_first: bool) -> str:
+    """Return a record as a line of JSON."""
+    return f"{json.dumps(finite(record), allow_nan=False)}\n"
+
+
+def csv_lines(record: Record, is_first: bool) -> str:
+    """Return a record as a line of CSV, with a line of the names above the first one."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    if is_first:
+        rows.writerow(record)
+    rows.writerow(finite(record).values())
+    return text.getvalue()
+
+
+FORMATS: dict[str, Callable[[Record, bool], str]] = {".csv": csv_lines, ".jsonl": json_line}
+"""The formats by the end of a file's name; what ends otherwise has JSON lines."""
+
+
+def line_of(path: str | Path) -> Callable[[Record, bool], str]:
+    """Return what makes a line of a record for a file; it is told whether it is the first one."""
+    return FORMATS.get(Path(path).suffix.lower(), json_line)
+
+
+def finite(value: Any) -> Any:
+    """Return a value as JSON can have it: NaN and infinity are None."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

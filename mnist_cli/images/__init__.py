@@ -1,0 +1,1 @@
+"""Images, as arrays and nothing else: resampled, distorted, and prepared for the network."""

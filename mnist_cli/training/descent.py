@@ -1,0 +1,186 @@
+"""Gradient descent: the steps of an epoch.
+
+The halves of the network meet twice a step, when both have given their share of the logits, and
+when the gradient to the logits is there. `mnist_cli.nn.textbook` does the same in a dozen lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cli.data.dataset import Split
+from mnist_cli.errors import TrainingDivergedError
+from mnist_cli.nn.layers import Array, Dropout
+from mnist_cli.nn.losses import SoftmaxCrossEntropy, soften
+from mnist_cli.nn.mlp import CLASSES, MLP
+from mnist_cli.nn.schedules import SCHEDULES
+from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.recipe import Recipe
+from mnist_cli.training.batches import Batches
+from mnist_cli.training.halves import Halves
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a descent needs to continue, between two epochs.
+
+    Attributes
+    ----------
+    parameters : array, shape (P,)
+    memory : dict of arrays, shape (P,)
+        What the optimizer remembers, in the order of the parameters.
+    generators : list of dict
+        The states of the random generators: that of the images' order, and one for each part.
+    """
+
+    parameters: Array
+    memory: dict[str, Array]
+    generators: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass over the images gave: means over all of them, and the last learning rate."""
+
+    loss: float
+    accuracy: float
+    learning_rate: float
+
+
+class Descent:
+    """A network on its way down.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    network : MLP
+        What is trained; `finish` brings it up to date.
+    data : Split
+        The images to learn from.
+    rng : Generator
+        Draws the order of the images.
+    """
+
+    def __init__(self, recipe: Recipe, network: MLP, data: Split, rng: np.random.Generator):
+        self.recipe = recipe
+        self.labels = data.labels
+        self.rng = rng
+        # What distortions move to a pixel that is blank in all images is left out.
+        inked = np.flatnonzero(data.images.reshape(len(data), -1).max(axis=0))
+        self.halves = Halves(recipe, network, inked)
+        self.streams = rng.spawn(len(self.halves))
+        self.batches = Batches(recipe, data.images, inked, self.streams)
+        if recipe.dropout:
+            for part, stream in zip(self.halves.parts, self.streams, strict=True):
+                part.dropout = Dropout(recipe.dropout, stream)
+        self.criterion = SoftmaxCrossEntropy()
+        dtype = network.parameters.dtype
+        self.rows = soften(np.eye(CLASSES, dtype=dtype), recipe.label_smoothing)
+
+    def epoch(self, number: int, advance: Callable[[float], object] = lambda loss: None) -> Pass:
+        """Visit every image once, in a new random order.
+
+        Parameters
+        ----------
+        number : int
+            Which epoch this is, from 1.
+        advance : callable
+            Is given in each step the mean loss of the epoch so far.
+
+        Returns
+        -------
+        Pass
+            Loss and accuracy are those before each step.
+
+        Raises
+        ------
+        TrainingDivergedError
+            If the loss or a weight is no longer a finite number.
+        """
+        order = self.rng.permutation(len(self.labels))
+        batches = self.batches.cut(order)
+        rates = [self._learning_rate(number - 1 + k / len(batches)) for k in range(len(batches))]
+        parts, optimizers = self.halves.parts, self.halves.optimizers
+        shares: list[Array] = [np.empty(0)] * len(parts)
+        delta2 = shares[0]
+        loss_sum, seen, correct = 0.0, 0, 0
+
+        def work(member: int, meet: Meet) -> None:
+            nonlocal delta2, loss_sum, seen, correct
+            part, optimizer = parts[member], optimizers[member]
+            for step, (batch, learning_rate) in enumerate(zip(batches, rates, strict=True), 1):
+                shares[member] = part.forward(self.batches.inputs(step - 1, len(batch)))
+                meet()
+                if member == 0:
+                    loss, right = self._loss(shares, batch)
+                    check_finite(loss, "the loss", number, step, learning_rate)
+                    delta2 = self.criterion.backward()
+                    loss_sum += loss * len(batch)
+                    seen += len(batch)
+                    correct += right
+                    advance(loss_sum / seen)
+                self.batches.prepare(member, order, step)
+                meet()
+                part.backward(delta2, overwrite=True)
+                optimizer.step(part.parameters, part.gradients, learning_rate)
+
+        def quietly(member: int, meet: Meet) -> None:
+            # What overflows is told by the loss, once.
+            with np.errstate(over="ignore", invalid="ignore"):
+                work(member, meet)
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            for member in range(len(parts)):
+                self.batches.prepare(member, order, 0)
+            side_by_side(quietly, len(parts))
+            self.halves.decay_blank(rates)
+            # What the last step did is in no loss yet.
+            inputs = self.batches.inputs(len(batches) - 1, len(batches[-1]))
+            loss, _ = self._loss([part.forward(inputs) for part in parts], batches[-1])
+            largest = self.halves.largest_weight()
+        check_finite(loss, "the loss", number, len(batches), rates[-1])
+        check_finite(largest, "the largest weight", number, len(batches), rates[-1])
+        return Pass(loss_sum / len(order), correct / len(order), rates[-1])
+
+    def finish(self) -> MLP:
+        """Return the network as it is now, whole."""
+        return self.halves.finish()
+
+    def state(self) -> State:
+        """Return a copy of all that `restore` needs, when `finish` has been called."""
+        generators = [dict(rng.bit_generator.state) for rng in (self.rng, *self.streams)]
+        return State(self.halves.network.parameters.copy(), self.halves.memory(), generators)
+
+    def restore(self, state: State, epochs: int) -> None:
+        """Go back to a state that a descent with the same recipe and data had after some epochs."""
+        steps = epochs * math.ceil(len(self.labels) / self.recipe.batch_size)
+        self.halves.restore(state.parameters, state.memory, steps)
+        for rng, generator in zip((self.rng, *self.streams), state.generators, strict=True):
+            rng.bit_generator.state = generator
+
+    def _loss(self, shares: Sequence[Array], batch: NDArray[np.intp]) -> tuple[float, int]:
+        """Return the loss of a batch by its logits, and how many of its images are read rightly."""
+        logits = sum(shares[1:], start=shares[0])
+        labels = self.labels[batch]
+        loss = float(self.criterion.forward(logits, self.rows[labels]))
+        return loss, int((logits.argmax(axis=1) == labels).sum())
+
+    def _learning_rate(self, epochs: float) -> float:
+        """Return the learning rate after so many epochs."""
+        schedule = SCHEDULES[self.recipe.schedule]
+        return self.recipe.learning_rate * schedule(epochs / self.recipe.epochs)
+
+
+def check_finite(value: float, what: str, epoch: int, step: int, learning_rate: float) -> None:
+    """Raise TrainingDivergedError if a value is no finite number."""
+    if not math.isfinite(value):
+        raise TrainingDivergedError(
+            f"Training diverged in epoch {epoch}, step {step}, at the learning rate "
+            f"{learning_rate:.3g}: {what} is {value}; try a smaller `learning_rate`."
+        )

@@ -1,0 +1,71 @@
+"""The history of a training: what each epoch gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training images gave.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    train_loss, train_accuracy : float
+        Means over the epoch, each batch measured before the step that it led to: the network at
+        the end of the epoch is better than that.
+    validation_loss, validation_accuracy : float or None
+        After the epoch's last step; None if nothing was held out.
+    learning_rate : float or None
+        That of the epoch's last step; None where an earlier version did not write it down.
+    seconds : float or None
+        Wall-clock time, validation included; None in a model file, so that the same training gives
+        the same file.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float | None
+    seconds: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it by name."""
+        return asdict(self)
+
+
+def read_history(document: Any) -> list[Epoch]:
+    """Return the epochs of a JSON document, which may come from anywhere.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no list of epochs, numbered from 1.
+    """
+    history = [Epoch(**({"seconds": None} | epoch)) for epoch in document]
+    for number, epoch in enumerate(history, 1):
+        if type(epoch.epoch) is not int or epoch.epoch != number:
+            raise ValueError("the number of an epoch")
+        for field in fields(Epoch)[1:]:
+            value = getattr(epoch, field.name)
+            is_missing = value is None and "None" in str(field.type)
+            if type(value) is not float and not is_missing:
+                raise TypeError(field.name)
+    return history
+
+
+def with_loss_and_rate(document: dict[str, Any]) -> dict[str, Any]:
+    """Upgrade a document of format 1: its epochs had no validation loss and no learning rate."""
+    missing = {"validation_loss": None, "learning_rate": None}
+    return document | {"history": [missing | epoch for epoch in document.get("history", [])]}
+
+
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """Return the number of the first epoch with the highest validation accuracy, or 0."""
+    return max(history, key=lambda epoch: epoch.validation_accuracy or 0.0).epoch if history else 0

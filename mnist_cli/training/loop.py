@@ -1,0 +1,208 @@
+"""The training loop: epoch after epoch, until all are done or nothing gets better any more."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnist_cli.blas import one_blas_thread
+from mnist_cli.data.dataset import Split
+from mnist_cli.errors import SettingsError, TrainingStoppedError
+from mnist_cli.evaluation import log_probabilities, measure
+from mnist_cli.images.preprocessing import preprocess
+from mnist_cli.model import Model
+from mnist_cli.nn.mlp import MLP
+from mnist_cli.progress import SILENT, Bar, Progress
+from mnist_cli.recipe import Recipe
+from mnist_cli.training.checkpoint import Checkpoint, is_over
+from mnist_cli.training.descent import Descent
+from mnist_cli.training.history import Epoch, best_epoch
+
+SHOWN = 16
+"""After how many steps the loss beside the bar is a new one: each time takes a few µs."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training ended with, and how it got there."""
+
+    model: Model
+
+    @property
+    def history(self) -> list[Epoch]:
+        """What each epoch gave."""
+        return self.model.history
+
+
+def train(
+    recipe: Recipe,
+    data: Split,
+    *,
+    start: Model | None = None,
+    resume: Checkpoint | None = None,
+    origin: Mapping[str, Any] | None = None,
+    on_epoch: Callable[[Epoch], object] = lambda epoch: None,
+    keep: Callable[[Checkpoint], object] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    progress: Progress = SILENT,
+) -> Trained:
+    """Train a network.
+
+    Each epoch visits every image once, in a new random order. With validation images and a
+    patience, training ends when that many epochs brought nothing better, and the best epoch's
+    parameters are the result.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        All that decides the result, the seed included.
+    data : Split
+        The training images, of which the last ``recipe.validation`` are held out.
+    start : Model, optional
+        Whose weights to begin with, in place of random ones; of as many hidden units.
+    resume : Checkpoint, optional
+        Where to continue: with the same recipe and data, the result is the same, bit for bit, as if
+        training had never been interrupted. More epochs than it was to have lengthen the schedule.
+    origin : dict, optional
+        Where the data came from, for the checkpoints and the model's metadata.
+    on_epoch : callable
+        Is given each epoch as it ends.
+    keep : callable, optional
+        Is given a checkpoint at the beginning and after each epoch, before `on_epoch` is called.
+    should_stop : callable
+        Is asked in each step.
+    progress : Progress
+        Is given one bar over all steps.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    TrainingDivergedError
+        If the loss or a parameter is no longer a finite number.
+    TrainingStoppedError
+        If `should_stop` said so.
+    SettingsError
+        If the recipe does not go with the data, or the model to start from.
+    """
+    with one_blas_thread(progress.remark):
+        loop = _Loop(recipe, data, start, resume, origin or {})
+        with progress.bar("training", loop.steps, "step", loop.steps_done) as bar:
+            if keep:
+                keep(loop.checkpoint())
+            while not is_over(recipe, loop.history):
+                epoch = loop.epoch(bar, should_stop)
+                if keep:
+                    keep(loop.checkpoint())
+                on_epoch(epoch)
+        return Trained(loop.result())
+
+
+class _Loop:
+    """What goes from one epoch to the next."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Split,
+        start: Model | None,
+        resume: Checkpoint | None,
+        origin: Mapping[str, Any],
+    ):
+        seen = preprocess(data.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
+        learn, self.held_out = Split(seen, data.labels).hold_out(recipe.validation)
+        rng = np.random.default_rng(recipe.seed)
+        network = MLP(recipe.hidden, recipe.dtype)
+        network.initialize(rng)
+        if start:
+            check_fits(start, recipe)
+            network.parameters[:] = start.network.parameters
+        self.recipe, self.network, self.origin = recipe, network, origin
+        self.descent = Descent(recipe, network, learn, rng)
+        self.history: list[Epoch] = []
+        self.best_parameters = network.parameters
+        self.steps_an_epoch = math.ceil(len(learn) / recipe.batch_size)
+        if resume:
+            self.history = list(resume.history)
+            self.descent.restore(resume.state, len(self.history))
+            if recipe.patience:
+                self.best_parameters = resume.best_parameters.copy()
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are in all."""
+        return self.recipe.epochs * self.steps_an_epoch
+
+    @property
+    def steps_done(self) -> int:
+        """How many were done when the last epoch ended."""
+        return len(self.history) * self.steps_an_epoch
+
+    def epoch(self, bar: Bar, should_stop: Callable[[], bool]) -> Epoch:
+        """Train for one epoch more, and return what it gave."""
+        number = len(self.history) + 1
+        of = f"{number} of {self.recipe.epochs}"
+        step = 0
+
+        def advance(loss: float) -> None:
+            nonlocal step
+            if step % SHOWN == 0:
+                bar.describe(f"epoch {of}, loss {loss:.4f}")
+            step += 1
+            bar.update(1)
+            if should_stop():
+                raise TrainingStoppedError(f"Interrupted in epoch {of}")
+
+        started = time.perf_counter()
+        trained = self.descent.epoch(number, advance)
+        self.descent.finish()
+        loss = accuracy = None
+        if self.recipe.validation:
+            logarithms = log_probabilities(self.network, self.held_out.images)
+            validated = measure(logarithms, self.held_out.labels)
+            loss, accuracy = validated.loss, validated.accuracy
+        seconds = time.perf_counter() - started
+        epoch = Epoch(
+            epoch=number,
+            train_loss=trained.loss,
+            train_accuracy=trained.accuracy,
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            learning_rate=trained.learning_rate,
+            seconds=seconds,
+        )
+        self.history.append(epoch)
+        if self.recipe.patience and best_epoch(self.history) == number:
+            self.best_parameters = self.network.parameters.copy()
+        return epoch
+
+    def checkpoint(self) -> Checkpoint:
+        """Return where training stands."""
+        return Checkpoint(
+            self.recipe,
+            list(self.history),
+            self.best_parameters.copy(),
+            self.descent.state(),
+            self.origin,
+        )
+
+    def result(self) -> Model:
+        """Return what training ended with."""
+        self.network.parameters[:] = self.best_parameters
+        return Model(self.network, self.recipe, self.history, dict(self.origin))
+
+
+def check_fits(start: Model, recipe: Recipe) -> None:
+    """Raise SettingsError if a recipe cannot begin with the weights of a model."""
+    if start.network.hidden != recipe.hidden:
+        raise SettingsError(
+            f"`hidden` is {recipe.hidden}, but the model to start from has {start.network.hidden}: "
+            "leave it out, or name another model."
+        )

@@ -1,0 +1,72 @@
+"""What a run may write over: its own earlier result, and nothing else that somebody may miss."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mnist_cli.errors import ModelError, SettingsError, UnfinishedError
+from mnist_cli.model import Model
+from mnist_cli.recipe import Recipe
+from mnist_cli.training.checkpoint import Checkpoint, is_over
+
+
+def check_finished(path: Path) -> None:
+    """Raise UnfinishedError if a checkpoint would be lost that could be resumed."""
+    try:
+        found = Checkpoint.load(path)
+    except ModelError:
+        return
+    if found.history and not is_over(found.recipe, found.history):
+        raise UnfinishedError(
+            f"{path} has {len(found.history)} of {found.recipe.epochs} epochs of an interrupted "
+            "training: remove it to train anew, or resume it."
+        )
+
+
+def check_replaceable(
+    out: Path,
+    recipe: Recipe,
+    origin: Mapping[str, Any],
+    resumed: Checkpoint | None,
+    start: Path | None,
+) -> None:
+    """Raise SettingsError if a model would replace a file that is not an earlier one of its own.
+
+    Parameters
+    ----------
+    out : Path
+        The file to write.
+    recipe : Recipe
+    origin : dict
+        Where training begins, as `Checkpoint` has it.
+    resumed : Checkpoint or None
+        What is resumed, perhaps with more epochs than the model at `out` had.
+    start : Path or None
+        The model that training starts from, which may be the one at `out`.
+    """
+    if not out.exists() or (start and os.path.realpath(start) == os.path.realpath(out)):
+        return
+    advice = "name another `out`, or replace it with `force`."
+    try:
+        there = Model.load(out)
+    except ModelError as error:
+        raise SettingsError(f"{out} is there already, and no model: {advice}") from error
+    if there.recipe is None:
+        raise SettingsError(f"{out} is a model of which no recipe is known: {advice}")
+    before = there.recipe
+    if resumed and before.epochs < recipe.epochs:
+        before = replace(before, epochs=recipe.epochs)
+    changed = [
+        f"`{name}` is {value} there and not {getattr(recipe, name)}"
+        for name, value in before.to_dict().items()
+        if value != getattr(recipe, name)
+    ]
+    if changed:
+        raise SettingsError(f"{out} is a model of another recipe ({', '.join(changed)}): {advice}")
+    for name, what in (("dataset", "data set"), ("data", "data"), ("start", "start")):
+        if there.metadata.get(name) != origin.get(name):
+            raise SettingsError(f"{out} is a model of another {what}: {advice}")
