@@ -115,9 +115,12 @@ class Checkpoint:
             raise ModelError(f"{path} is broken: train it anew.") from error
 
     def check_settings(self, path: str, recipe: Recipe, dataset: str) -> None:
-        """Raise SettingsError if a setting is another one; but there may be more epochs."""
+        """Raise SettingsError if a setting is another one; but there may be more epochs.
+
+        ``path`` is what the sentence calls the checkpoint.
+        """
         wanted = recipe.to_dict() | {"dataset": dataset}
-        there = self.recipe.to_dict() | {"dataset": self.origin["dataset"]}
+        there = self.recipe.to_dict() | {"dataset": self.origin.get("dataset", dataset)}
         changed = [
             f"`{name}` is {there[name]} there and not {value}"
             for name, value in wanted.items()

@@ -90,7 +90,7 @@ def train(
     TrainingStoppedError
         If `should_stop` said so.
     SettingsError
-        If the recipe does not go with the data, or the model to start from.
+        If the recipe does not go with the data, the checkpoint, or the model to start from.
     """
     with one_blas_thread(progress.remark):
         loop = _Loop(recipe, data, start, resume, origin or {})
@@ -116,6 +116,9 @@ class _Loop:
         resume: Checkpoint | None,
         origin: Mapping[str, Any],
     ):
+        if resume:
+            dataset = resume.origin.get("dataset", "")
+            resume.check_settings("The checkpoint", recipe, dataset)
         seen = preprocess(data.images, deskew=recipe.deskew, digit_width=recipe.digit_width)
         learn, self.held_out = Split(seen, data.labels).hold_out(recipe.validation)
         rng = np.random.default_rng(recipe.seed)

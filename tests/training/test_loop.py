@@ -218,3 +218,12 @@ def test_what_is_trained_on_is_preprocessed(data: Split) -> None:
         for how, digits in ((preprocessing, data), ({}, seen))
     )
     assert first.tobytes() == second.tobytes()
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(data: Split) -> None:
+    kept: list[Checkpoint] = []
+    recipe = Recipe(hidden=4, epochs=1)
+    train(recipe, data, keep=kept.append)
+    with pytest.raises(SettingsError, match="`hidden` is 4 there and not 5"):
+        train(replace(recipe, hidden=5), data, resume=kept[0])
+    train(replace(recipe, epochs=2), data, resume=kept[0])
