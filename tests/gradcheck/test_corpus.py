@@ -57,3 +57,9 @@ def test_the_corpus_is_large_and_has_right_and_wrong_in_each_idiom() -> None:
     assert len(PIECES) == len(set(PIECES)) >= 60
     for idiom in {piece.idiom for piece in PIECES}:
         assert {piece.is_right for piece in PIECES if piece.idiom == idiom} == {True, False}
+
+
+@pytest.mark.parametrize("target", ["ProductOverwriting", "MatMulOverwriting", "TensorSets"])
+def test_a_node_that_sets_what_it_must_add_to_is_told_so(target: str) -> None:
+    (piece,) = [piece for piece in PIECES if piece.target == target]
+    assert "gradient-overwritten" in judge(piece).failed.values()
