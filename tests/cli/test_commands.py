@@ -41,8 +41,10 @@ def model(cli: Cli, small_dir: Path) -> Path:
     return Path("model.npz")
 
 
-def test_there_are_five_commands() -> None:
-    assert COMMANDS == ["download", "evaluate", "gradcheck", "show", "train"]
+def test_there_are_six_commands() -> None:
+    assert [
+        *("download", "evaluate", "gradcheck", "predict", "show", "train"),
+    ] == COMMANDS
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -112,7 +114,7 @@ def test_python_m_is_the_same_program(small_dir: Path, tmp_path: Path) -> None:
     assert run.stderr.startswith("Error: No such option")
     assert "mnist-cli --help" in run.stderr
     arguments = ["train", "--data-dir", str(small_dir), "--hidden", "4", "--epochs", "1", "--json"]
-    run = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    run = subprocess.run([*command], capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 0
     assert json.loads(run.stdout)["hidden"] == 4
     assert "training accuracy" in run.stderr
