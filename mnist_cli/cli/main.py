@@ -21,6 +21,7 @@ from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
 from mnist_cli.cli.options import in_options
 from mnist_cli.cli.output import Document, printable, to_json
+from mnist_cli.cli.pack import pack
 from mnist_cli.cli.predict import predict
 from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
@@ -164,5 +165,5 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-for command in (download, train, evaluate, predict, show, gradcheck):
+for command in (download, train, evaluate, predict, pack, show, gradcheck):
     main.add_command(command)

@@ -41,9 +41,9 @@ def model(cli: Cli, small_dir: Path) -> Path:
     return Path("model.npz")
 
 
-def test_there_are_six_commands() -> None:
+def test_there_are_seven_commands() -> None:
     assert [
-        *("download", "evaluate", "gradcheck", "predict", "show", "train"),
+        *("download", "evaluate", "gradcheck", "pack", "predict", "show", "train"),
     ] == COMMANDS
 
 
@@ -74,6 +74,7 @@ def test_every_option_has_its_environment_variable(
         "mirror": "http://h/",
         "shape": "3,4",
     }
+    needed = {"pack": ("pictures", "out")}
     for command, option in every_option():
         long_name = max(option.opts, key=len).removeprefix("--")
         value = samples.get(long_name) or samples.get(f"{command} {long_name}")
@@ -85,10 +86,11 @@ def test_every_option_has_its_environment_variable(
             value = "12" if "whole number" in option.type.name else value
         given: dict[str, object] = {}
         monkeypatch.setattr(main.commands[command], "callback", partial(dict.update, given))
-        assert cli(command).exit_code == 0
+        arguments = needed.get(command, ())
+        assert cli(command, *arguments).exit_code == 0
         before = dict(given)
         variable = f"MNIST_CLI_{command}_{long_name}".upper().replace("-", "_")
-        assert cli(command, **{variable: value}).exit_code == 0, variable
+        assert cli(command, *arguments, **{variable: value}).exit_code == 0, variable
         assert given != before, variable
 
 
@@ -114,7 +116,7 @@ def test_python_m_is_the_same_program(small_dir: Path, tmp_path: Path) -> None:
     assert run.stderr.startswith("Error: No such option")
     assert "mnist-cli --help" in run.stderr
     arguments = ["train", "--data-dir", str(small_dir), "--hidden", "4", "--epochs", "1", "--json"]
-    run = subprocess.run([*command], capture_output=True, text=True, cwd=tmp_path)
+    run = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 0
     assert json.loads(run.stdout)["hidden"] == 4
     assert "training accuracy" in run.stderr
