@@ -8,6 +8,7 @@ picture, a sentence is said, and no more memory is taken than `LARGEST` pixels n
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import warnings
@@ -244,6 +245,7 @@ def _read_by_pillow(content: bytes) -> Picture:
             "needs Pillow to be read: install it with \"pip install 'mnist-cli[images]'\", or save "
             "the picture as PGM."
         ) from error
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # it would log to stderr
     with warnings.catch_warnings(action="ignore"):
         try:
             Image.init()

@@ -61,8 +61,8 @@ LINE = 0.85
 LINE_INK = 0.15
 """Of the ink's darkness, what a ruled line has at least."""
 
-TILTS = np.linspace(-0.06, 0.06, 25)
-"""Tangents of the angles at which ruled lines are looked for."""
+STEEPEST = 0.06
+"""Tangent of the largest angle at which ruled lines are looked for."""
 
 THIN = 1.9
 """Pixels in the box of 20 that a stroke is wide at least; MNIST's are 2.4 in the middle."""
@@ -203,12 +203,12 @@ def _as_light(pixels: NDArray[Any]) -> Floats:
     raise PictureError(f"is {pixels.dtype}: give uint8, uint16, or floats from 0 to 1.")
 
 
-def shrink(grey: Floats) -> tuple[Floats, int]:
-    """Return a picture no longer than `LONGEST`, and by what whole number it was divided.
+def shrink(grey: Floats, longest: int = LONGEST) -> tuple[Floats, int]:
+    """Return a picture no longer than so many pixels, and by what whole number it was divided.
 
     A pixel is the mean of those that it stands for, so nothing becomes jagged.
     """
-    factor = -(-max(grey.shape) // LONGEST)
+    factor = -(-max(grey.shape) // longest)
     for axis, size in enumerate(grey.shape if factor > 1 else ()):
         starts = np.arange(0, size, factor)
         counts = np.diff(starts, append=size).astype(np.float32)
@@ -221,14 +221,27 @@ def ink_dark(grey: Floats) -> tuple[Floats, bool]:
     """Return the picture with dark ink on light paper, and whether it had to be inverted.
 
     The border is paper: where its median is darker than the middle between the darkest and the
-    lightest place, the paper is dark.
+    lightest place, the paper is dark. If most of the picture is light, the border is a frame; if
+    it is not very dark, and what is narrow is darker than what is beside it, it is in a shadow.
     """
     edge = max(1, round(0.03 * min(grey.shape)))
     frame = np.ones(grey.shape, bool)
     frame[edge:-edge, edge:-edge] = False
     smooth = blur(grey, 3)
-    is_inverted = bool(np.median(grey[frame]) < (smooth.min() + smooth.max()) / 2)
+    low, high = float(smooth.min()), float(smooth.max())
+    paper = (max(np.median(grey[frame]), np.median(grey)) - low) / max(high - low, 1e-9)
+    is_inverted = bool(paper < 0.25 or (paper < 0.5 and _light_is_rare(grey)))
     return (1 - grey if is_inverted else grey), is_inverted
+
+
+def _light_is_rare(grey: Floats) -> bool:
+    """Return whether what is narrow is light, rather than dark; an edge of a shadow is neither.
+
+    What a closing fills is narrow and dark, what an opening removes narrow and light (Meyer 1979).
+    """
+    small, _ = shrink(grey, 48)
+    dark, light = closing(small, 9) - small, small + closing(-small, 9)
+    return float((light**2).sum()) > float((dark**2).sum())
 
 
 def even_paper(grey: Floats) -> Floats:
@@ -244,7 +257,7 @@ def even_paper(grey: Floats) -> Floats:
     light: Floats = np.clip(paper, 0.05, 1).astype(np.float32)
     lack: Floats = np.float32(1) - grey / light
     # The closing takes the lightest of the noise for paper: most of what is no ink lacks nothing.
-    return lack - np.float32(np.median(lack[lack <= lack.max() / 2]))
+    return lack - np.float32(np.median(lack[lack <= max(lack.max() / 2, lack.min())]))
 
 
 def blur(image: Floats, side: int) -> Floats:
@@ -331,49 +344,47 @@ def drop_lines(ink: Floats) -> tuple[Floats, bool]:
         return ink, False
     # Lines are thin and pale, and so less sure of their darkness than strokes.
     mask = ink >= max(LINE_INK * darkness, min(NOISE / 2 * noise_of(ink), INK * darkness))
-    lines = _horizontal_lines(mask) | _horizontal_lines(mask.T).T
-    if not lines.any():
-        return ink, False
-    rest = np.where(lines, np.float32(0), ink)
+    across, down = _horizontal_lines(mask), _horizontal_lines(mask.T)
+    count = across[1] + down[1]
+    rest = np.where(across[0] | down[0].T, np.float32(0), ink)
     parts = components(strokes(rest, darkness))
-    if not len(parts) or _at_edge(parts, ink.shape)[parts.areas.argmax()]:
+    if not count or not len(parts):
+        return ink, False
+    if count == 1 and _at_edge(parts, ink.shape)[parts.areas.argmax()]:
         return ink, False
     return rest, True
 
 
-def _horizontal_lines(mask: Mask) -> Mask:
-    """Return the pixels of lines from left to right, without those where a stroke meets them."""
-    height, width = mask.shape
-    none = np.zeros_like(mask)
-    edges = mask[:, : max(2, width // 20)], mask[:, -max(2, width // 20) :]
-    if height < 3 * SMALLEST or not all(edge.any() for edge in edges):
-        return none
-    reach = int(np.ceil(TILTS.max() * width / 2)) + 1
-    padded = np.pad(mask, ((reach, reach), (0, 0)))
-    columns = np.arange(width)
-    rows = np.arange(height + 2 * reach)[:, None]
-    best: tuple[float, Mask | None, NDArray[np.intp] | None] = (0.0, None, None)
-    for tilt in TILTS:
-        places = (rows + np.rint(tilt * (columns - width / 2)).astype(np.intp)) % len(padded)
-        seen = padded[places, columns].mean(axis=1)
-        weight = float(seen[seen >= LINE].sum())
-        if weight > best[0]:
-            best = weight, seen >= LINE, places
-    _, is_line, places = best
-    if is_line is None or places is None:
-        return none
-    level = padded[places, columns]
-    # The edges of a line are on it only here and there, as it is tilted and noisy.
-    is_near = is_line | np.roll(is_line, 1) | np.roll(is_line, -1)
+def _horizontal_lines(mask: Mask) -> tuple[Mask, int]:
+    """Return the pixels of lines from left to right, but where strokes meet them, and how many."""
+    width = mask.shape[1]
+    edge = max(2, width // 20)
+    if min(mask.shape) < 2 * SMALLEST or not (mask[:, :edge].any() and mask[:, -edge:].any()):
+        return np.zeros_like(mask), 0
+    reach = int(np.ceil(STEEPEST * width / 2))
+    padded = np.pad(mask, ((reach + 1, reach + 1), (0, 0)))
+    # A line that is tilted and noisy is seen on three rows together.
+    seen = padded | np.roll(padded, 1, axis=0) | np.roll(padded, -1, axis=0)
+    columns, rows = np.arange(width), np.arange(len(padded))[:, None]
+    slope = (columns - width / 2) / (width / 2)
+    every = max(1, width // 200)  # columns that are looked at to find the tilt
+    best, most, places = 0.0, None, None
+    for tilt in range(-reach, reach + 1):
+        moved = (rows + np.rint(tilt * slope[::every]).astype(np.intp)) % len(padded)
+        share = seen[moved, columns[::every]].mean(axis=1)
+        weight = float((share[share >= LINE] ** 4).sum())
+        if weight > best:
+            best, most, places = weight, share >= LINE, tilt
+    if most is None or places is None:
+        return np.zeros_like(mask), 0
+    moved = (rows + np.rint(places * slope).astype(np.intp)) % len(padded)
+    level = padded[moved, columns]
     found = np.zeros_like(padded)
-    gaps = np.flatnonzero(np.diff(is_near.astype(np.int8), prepend=0, append=0))
-    for top, bottom in gaps.reshape(-1, 2):
-        beside = level[max(top - 1, 0)] | level[min(bottom, len(level) - 1)]
-        meets = beside.copy()
-        meets[1:] |= beside[:-1]
-        meets[:-1] |= beside[1:]
-        found[places[top:bottom], columns] = ~meets
-    return found[reach:-reach] & mask if reach else found & mask
+    bands = np.flatnonzero(np.diff(most.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    for top, bottom in bands:
+        above, below = level[max(top - 1, 0)], level[min(bottom, len(level) - 1)]
+        found[moved[top:bottom], columns] = ~(above | below)
+    return found[reach + 1 : -reach - 1] & mask, len(bands)
 
 
 def _at_edge(parts: Components, shape: tuple[int, ...]) -> Mask:
