@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--data-dir", type=Path, default=default_data_dir())
     parser.add_argument("--validation", action="store_true")
+    parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--count", type=int, default=HELD_OUT)
     parser.add_argument("--show", type=Path, help="save what was misread only as a picture here")
     arguments = parser.parse_args()
@@ -73,13 +74,15 @@ def main() -> None:
         data = load_split("mnist", "train", arguments.data_dir).hold_out(HELD_OUT)[1]
     else:
         data = load_split("mnist", "test", arguments.data_dir)
-    data = data[: arguments.count]
+    chosen = range(len(data))[arguments.start : arguments.start + arguments.count]
+    data = data[chosen.start : chosen.stop]
     seen = np.zeros_like(data.images)
     refused: Counter[str] = Counter()
     is_refused = np.zeros(len(data), bool)
     pictures = []
     for index, image in enumerate(data.images):
-        picture = sheet(image, np.random.default_rng([17, arguments.validation, index]))
+        seed = [17, arguments.validation, chosen[index]]
+        picture = sheet(image, np.random.default_rng(seed))
         if arguments.show:
             pictures.append(picture)
         try:
@@ -92,6 +95,7 @@ def main() -> None:
     print(f"images               {len(data):,}")
     print(f"as MNIST gives them  {as_given.mean():.2%}")
     print(f"as pictures          {as_pictures.mean():.2%}")
+    print(f"errors               {(~as_given).sum()} and {(~as_pictures).sum()}")
     for sentence, count in refused.most_common():
         print(f"refused              {count} {sentence}")
     if arguments.show:
