@@ -4,7 +4,8 @@
 
     MnistCliError               what was given cannot be used: status 2
     ├── DataError               a data file is missing, broken, or not what it should be
-    │   └── DownloadError       no mirror, and no given folder, had the file
+    │   ├── DownloadError       no mirror, and no given folder, had the file
+    │   └── PictureError        a picture cannot be read, or does not show one digit
     ├── ModelError              a model or a checkpoint is missing, broken, newer, or not writable
     ├── SettingsError           a setting is out of range, or contradicts another one, or the data
     │   ├── UnfinishedError     a checkpoint of an interrupted training would be lost
@@ -35,6 +36,29 @@ class DataError(MnistCliError):
 
 class DownloadError(DataError):
     """No mirror, or no given folder, had the file."""
+
+
+class PictureError(DataError):
+    """A picture cannot be read, or does not show one digit.
+
+    Parameters
+    ----------
+    said : str
+        What the sentence says of it: "shows no ink: ...".
+    name : str
+        What the picture is called.
+    """
+
+    def __init__(self, said: str, name: str = "The picture"):
+        super().__init__(said, name)
+        self.said = said
+
+    def __str__(self) -> str:
+        return " ".join(reversed(self.args))
+
+    def of(self, name: str) -> PictureError:
+        """Return the same of a picture of that name."""
+        return PictureError(self.said, name)
 
 
 class ModelError(MnistCliError):

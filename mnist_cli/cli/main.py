@@ -6,7 +6,6 @@ import atexit
 import gc
 import io
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +19,10 @@ from mnist_cli.cli.download import download
 from mnist_cli.cli.effect import refuse_misspelt_variables
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
+from mnist_cli.cli.options import in_options
 from mnist_cli.cli.output import Document, printable, to_json
+from mnist_cli.cli.pack import pack
+from mnist_cli.cli.predict import predict
 from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
 from mnist_cli.cli.train import train
@@ -93,7 +95,7 @@ class SentenceGroup(click.Group):
 def what_happened(error: Exception) -> tuple[str, int]:
     """Return the sentence for an error, and the status to exit with."""
     if isinstance(error, MnistCliError):
-        return in_options(error), error.exit_status
+        return in_options(error, main), error.exit_status
     if isinstance(error, OSError):
         return f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 2
     if isinstance(error, MemoryError):
@@ -105,22 +107,6 @@ def what_happened(error: Exception) -> tuple[str, int]:
     if isinstance(error.__cause__, Terminated):
         return "Terminated.", TERMINATED
     return "Interrupted.", INTERRUPTED
-
-
-def in_options(error: MnistCliError) -> str:
-    """Return an error's sentence, with settings and arguments called as the options that they are.
-
-    What a gradient check says in backticks is somebody's code, and stays.
-    """
-    if type(error).__module__ != MnistCliError.__module__:
-        return str(error)
-    names = {
-        f"`{parameter.name}`": max(parameter.opts, key=len)
-        for command in main.commands.values()
-        for parameter in command.params
-        if isinstance(parameter, click.Option)
-    }
-    return re.sub(r"`\w+`", lambda found: names.get(found[0], found[0]), str(error))
 
 
 def is_json_wanted(arguments: Sequence[str]) -> bool:
@@ -179,5 +165,5 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-for command in (download, train, evaluate, show, gradcheck):
+for command in (download, train, evaluate, predict, pack, show, gradcheck):
     main.add_command(command)

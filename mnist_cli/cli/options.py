@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mnist_cli.cli.output import Document
+from mnist_cli.errors import MnistCliError
 
 
 class FiniteFloat(click.FloatRange):
@@ -80,3 +82,19 @@ json = click.option(
     help="Print one JSON document on stdout, even of an error.",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print no progress and no remarks.")
+
+
+def in_options(error: MnistCliError, group: click.Group) -> str:
+    """Return an error's sentence, with settings and arguments called as the options that they are.
+
+    What a gradient check says in backticks is somebody's code, and stays.
+    """
+    if type(error).__module__ != MnistCliError.__module__:
+        return str(error)
+    names = {
+        f"`{parameter.name}`": max(parameter.opts, key=len)
+        for command in group.commands.values()
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    }
+    return re.sub(r"`\w+`", lambda found: names.get(found[0], found[0]), str(error))

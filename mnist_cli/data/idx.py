@@ -7,6 +7,7 @@ last dimension fastest; everything is big-endian (LeCun, Cortes and Burges 1998)
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import zlib
@@ -75,6 +76,30 @@ def read_idx(path: str | Path) -> NDArray[Any]:
         raise DataError(f"{path} is a broken gzip file ({error}): fetch it anew.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def parse_idx(content: bytes, name: str) -> NDArray[Any]:
+    """Return the array of an IDX file that has been read already, packed or not.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        What an error calls it.
+
+    Raises
+    ------
+    DataError
+        As `read_idx` does.
+    """
+    raw, path = io.BytesIO(content), Path(name)
+    if content[:2] != b"\x1f\x8b":
+        return _read(raw, path, most=len(content), is_there=True)
+    try:
+        with gzip.open(raw) as unpacked:
+            return _read(cast("IO[bytes]", unpacked), path, most=len(content) * DEFLATE_LIMIT)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is a broken gzip file ({error}): fetch it anew.") from error
 
 
 def _read(file: IO[bytes], path: Path, most: int, *, is_there: bool = False) -> NDArray[Any]:

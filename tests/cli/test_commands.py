@@ -41,8 +41,10 @@ def model(cli: Cli, small_dir: Path) -> Path:
     return Path("model.npz")
 
 
-def test_there_are_five_commands() -> None:
-    assert COMMANDS == ["download", "evaluate", "gradcheck", "show", "train"]
+def test_there_are_seven_commands() -> None:
+    assert [
+        *("download", "evaluate", "gradcheck", "pack", "predict", "show", "train"),
+    ] == COMMANDS
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -74,6 +76,7 @@ def test_every_option_has_its_environment_variable(
         "arg": "reg=0.1",
         "skip": "large-inputs",
     }
+    needed = {"pack": ("pictures", "out")}
     for command, option in every_option():
         long_name = max(option.opts, key=len).removeprefix("--")
         value = samples.get(long_name) or samples.get(f"{command} {long_name}")
@@ -85,10 +88,11 @@ def test_every_option_has_its_environment_variable(
             value = "12" if "whole number" in option.type.name else value
         given: dict[str, object] = {}
         monkeypatch.setattr(main.commands[command], "callback", partial(dict.update, given))
-        assert cli(command).exit_code == 0
+        arguments = needed.get(command, ())
+        assert cli(command, *arguments).exit_code == 0
         before = dict(given)
         variable = f"MNIST_CLI_{command}_{long_name}".upper().replace("-", "_")
-        assert cli(command, **{variable: value}).exit_code == 0, variable
+        assert cli(command, *arguments, **{variable: value}).exit_code == 0, variable
         assert given != before, variable
 
 
