@@ -74,7 +74,7 @@ def test_every_option_has_its_environment_variable(
         "mirror": "http://h/",
         "shape": "3,4",
         "arg": "reg=0.1",
-        "skip": "large-inputs",
+        "gradcheck skip": "large-inputs",
     }
     needed = {"pack": ("pictures", "out")}
     for command, option in every_option():
