@@ -326,7 +326,8 @@ class TanhFlat(Tanh):
     """Works on one long vector, without a copy."""
 
     def backward(self, dout):
-        d = dout.reshape(-1, copy=False)
+        d = dout.view()
+        d.shape = (-1,)
         dx = d * (1 - self.y.ravel() ** 2)
         return dx.reshape(dout.shape)
 
