@@ -1,0 +1,100 @@
+"""Functions that are given nodes, or arrays and a context to remember them in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mnist_cli.gradcheck.adapters.nodes.attributes import numbers_in
+from mnist_cli.gradcheck.adapters.nodes.classes import unwrapped, vars_of_class
+from mnist_cli.gradcheck.adapters.nodes.parents import Leaf, gradients_of, leave, usual_gradients
+from mnist_cli.gradcheck.adapters.nodes.passes import Kind, Pass, returned
+from mnist_cli.gradcheck.operation import Array, Arrays
+from mnist_cli.gradcheck.user_code import UserCodeError, call
+
+
+class Called(Kind):
+    """A function that is given nodes; its backward returns the gradients, or leaves them there.
+
+    Parameters
+    ----------
+    kind : type
+    names : list of str
+    leaf : callable
+    ahead : str
+        The name of the method that is given the nodes.
+    """
+
+    def __init__(self, kind: type, names: list[str], leaf: Leaf, ahead: str = "__call__"):
+        self.kind, self.names, self.leaf, self.ahead = kind, names, leaf, ahead
+        self.gradient = next(iter(usual_gradients(leaf)), None)
+
+    def build(self, arrays: Arrays) -> tuple[Any, Any, Sequence[Any]]:
+        """Make the nodes and the function, and call it with them."""
+        parents = [self.leaf(array) for array in arrays.values()]
+        function: Any = self.kind()
+        out = getattr(function, self.ahead)(*parents)
+        if isinstance(out, tuple | list) and len(out) == 1:
+            out = out[0]
+        # The function may hold its output weakly.
+        return out, function, [*parents, out]
+
+    def backward(self, made: Pass, dout: Array, left: Arrays) -> Arrays:
+        """Give backward the gradient from above, as an array or as a node."""
+        parents = dict(zip(self.names, made.parents, strict=False))
+        shapes = {n: np.asarray(numbers_in(parent)).shape for n, parent in parents.items()}
+        if self.gradient is not None:
+            leave(parents, self.gradient, shapes, left)
+        try:
+            result = call(made.node.backward, dout)
+        except UserCodeError as error:
+            try:
+                result = call(made.node.backward, self.leaf(dout))
+            except UserCodeError:
+                raise error from None
+        self.adds = result is None
+        if not self.adds or self.gradient is None:
+            return returned(result, shapes)
+        return gradients_of(parents, self.gradient)
+
+
+class Context:
+    """In the place of a context that remembers arrays between forward and backward."""
+
+    def __init__(self) -> None:
+        self.saved_tensors: tuple[Any, ...] = ()
+
+    def save_for_backward(self, *arrays: Any) -> None:
+        """Remember some arrays."""
+        self.saved_tensors = (*self.saved_tensors, *arrays)
+
+    @property
+    def saved_values(self) -> tuple[Any, ...]:
+        """The arrays, by another name in use."""
+        return self.saved_tensors
+
+    saved_variables = saved_values
+    needs_input_grad = (True,) * 9
+
+
+class WithContext(Kind):
+    """Two static methods, with a context between them."""
+
+    def __init__(self, kind: type, names: list[str]):
+        self.kind, self.names = kind, names
+        own = vars_of_class(kind)
+        self.ahead, self.back = unwrapped(own["forward"]), unwrapped(own["backward"])
+
+    def build(self, arrays: Arrays) -> tuple[Any, Any, Sequence[Any]]:
+        """Call forward with an empty context."""
+        context, inputs = Context(), list(arrays.values())
+        return self.ahead(context, *inputs), context, inputs
+
+    def backward(self, made: Pass, dout: Array, left: Arrays) -> Arrays:
+        """Call backward with the same context."""
+        result = call(self.back, made.node, dout)
+        return returned(
+            result, {n: np.shape(a) for n, a in zip(self.names, made.parents, strict=True)}
+        )
