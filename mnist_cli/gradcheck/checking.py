@@ -174,6 +174,15 @@ def refuse_unknown_names(code: Code, request: Request, operations: Sequence[Oper
         for name in operation.at:
             known |= {name: None, short(name): None}
         known |= dict.fromkeys(operation.labels_names)
+    takes = [operation.arguments for operation in operations]
+    if None not in takes:
+        all_arguments = {name for names in takes for name in names or ()}
+        for name in request.arguments:
+            if name not in all_arguments:
+                raise UserCodeError(
+                    f"--arg names {name}, and {code.target} has no argument of that name: it has "
+                    f"{', '.join(sorted(all_arguments)) or 'none'}."
+                )
     for option, names in (("shape", request.shapes), ("constant", request.constants)):
         for name in names:
             if name and name not in known:

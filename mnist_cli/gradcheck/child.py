@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mnist_cli.errors import MnistCliError
-from mnist_cli.gradcheck.discovery import BACKWARD, Candidate
+from mnist_cli.gradcheck.discovery import Candidate
 from mnist_cli.gradcheck.outcome import LeftOut, Outcome
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.result import Group
@@ -145,16 +145,14 @@ def judge(
 def _why_not(candidate: Candidate, error: Exception) -> LeftOut:
     """Return why something in a file could not be checked.
 
-    It is broken where its forward ran, and its backward raised: where forward raises, the numbers
-    may be of no use to it that it was tried with.
+    It is broken where its own code raised something: then 0 would be said of what was not looked
+    at. What lacks a method, or arguments to be made with, is only left out.
     """
     target = candidate.code.target
     told = sentence(target, error)
     raised_in = re.search(r'^  File ".*", line \d+, in (\S+)$', told, re.MULTILINE)
     is_broken = not isinstance(error, UserCodeError) or (
-        raised_in is not None
-        and candidate.code.backward is None
-        and BACKWARD.search(raised_in[1]) is not None
+        raised_in is not None and candidate.code.backward is None and not candidate.needs
     )
     reason = told.split("\n")[0].removeprefix(f"{target} ")
     if candidate.needs and not is_broken:

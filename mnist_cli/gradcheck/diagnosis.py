@@ -30,7 +30,7 @@ FEW = 0.25
 NEARLY = 1e-5
 """Up to this relative difference a gradient is nearly right, and no factor is looked for."""
 
-DOES_NOT_FIT = (UserCodeError, ValueError, IndexError, TypeError)
+DOES_NOT_FIT = (UserCodeError, ValueError, IndexError, KeyError, TypeError)
 """What a mistake raises whose formula does not fit the shapes at hand, or which the code refuses.
 
 It is then not the mistake that was made.

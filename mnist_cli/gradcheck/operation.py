@@ -49,11 +49,15 @@ class Session(ABC):
     jacobian : array or None
         The Jacobian that backward has given, ``J_ij = ∂out_i/∂x_j``, of one example, or of each;
         None where it gives a product with one.
+    second : dict of array or None
+        Gradients that the code has told of in two places, which differ: those that backward did
+        not return.
     """
 
     arrays: Arrays
     labels: Array | None = None
     jacobian: Array | None = None
+    second: Arrays | None = None
 
     @abstractmethod
     def forward(self) -> Array:
@@ -100,6 +104,8 @@ class Operation(ABC):
         Parameters that backward changes, as it is meant to.
     labels_names : tuple of str
         What the code calls its labels.
+    arguments : frozenset of str or None
+        The names of all arguments that the code takes; None where they are not known.
     returns_more : bool
         Whether forward returns something beside the output: its probabilities, or its gradients.
     methods : dict of str
@@ -121,6 +127,7 @@ class Operation(ABC):
     moved: frozenset[str] = frozenset()
     returns_more: bool = False
     labels_names: tuple[str, ...] = ()
+    arguments: frozenset[str] | None = None
     methods: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 

@@ -51,6 +51,8 @@ class Point:
         What the gradients are of, where the output is one loss an example.
     jacobian : array or None
         The Jacobian that backward has given, where it gives one.
+    second : dict of array
+        Gradients that the code tells of in a second place, where they differ.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Point:
         given = self.dout.copy()
         self.computed = {name: np.array(g) for name, g in session.backward(given).items()}
         self.jacobian = None if session.jacobian is None else np.array(session.jacobian)
+        self.second = {name: np.array(g) for name, g in (session.second or {}).items()}
         self.written += self._written("backward", session)
         if not np.array_equal(given, self.dout, equal_nan=True):
             self.written.append(("backward", "dout"))
@@ -152,10 +155,10 @@ class Point:
         where = self.operation.at[name] if at is None else at
         return Derivative(self.weighted(name, dout), where, self.rng).gradient()
 
-    def compare(self, name: str, tolerance: float) -> Comparison:
-        """Compare the gradient to an array with the right one."""
+    def compare(self, name: str, tolerance: float, *, second: bool = False) -> Comparison:
+        """Compare the gradient to an array with the right one; or that in the second place."""
         return compare_gradient(
-            self.computed[name],
+            (self.second if second else self.computed)[name],
             self.weighted(name),
             self.operation.at[name],
             tolerance,

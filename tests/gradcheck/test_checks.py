@@ -679,3 +679,102 @@ def test_code_that_raises_whatever_is_tried_is_refused() -> None:
 
     with pytest.raises(UserCodeError, match="not today"):
         check_layer(Layer(refuse))
+
+
+class BehindZeros:
+    """A network whose last weights are zero at first, with dW1 four times too large."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.params = {"W1": rng.standard_normal((6, 5)), "W2": np.zeros((5, 3))}
+
+    def loss(self, X: Any, y: Any) -> Any:
+        W1, W2 = self.params["W1"], self.params["W2"]
+        h = np.tanh(X @ W1)
+        z = h @ W2
+        d = z - np.eye(3)[y]
+        dh = d @ W2.T * (1 - h**2)
+        return 0.5 * (d**2).sum(), {"W1": 4 * X.T @ dh, "W2": h.T @ d}
+
+
+def test_a_gradient_before_weights_of_zero_is_looked_at_with_others() -> None:
+    failed = [row.name for row in check(BehindZeros(), classes=3) if not row.passed]
+    assert failed == ["to W1"]
+
+
+class ToldTwice:
+    """Keeps the right dW, and returns another."""
+
+    def __init__(self) -> None:
+        self.W = np.random.default_rng(0).standard_normal((4, 3))
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: Any) -> Any:
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T, {"W": self.kept_wrong(), "other": 0}
+
+    def kept_wrong(self) -> Any:
+        return -self.dW
+
+
+class KeptWrong(ToldTwice):
+    """Returns the right dW, and keeps another."""
+
+    def backward(self, dout: Any) -> Any:
+        dW = self.x.T @ dout
+        self.dW = 2 * dW
+        return dout @ self.W.T, dW
+
+
+@pytest.mark.parametrize("kind", [ToldTwice, KeptWrong])
+def test_of_a_gradient_that_is_told_in_two_places_both_must_be_right(kind: type) -> None:
+    rows = check_layer(kind())
+    assert [row.name for row in rows if not row.passed] == ["to W"]
+
+
+class OfTheClass:
+    W = np.random.default_rng(0).standard_normal((4, 3))
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: Any) -> Any:
+        return dout @ self.W.T
+
+
+def test_weights_of_the_class_are_seen_and_left_as_they_are() -> None:
+    before = OfTheClass.W.copy()
+    rows = check_layer(OfTheClass)
+    assert [row.name for row in rows if row.is_unchecked] == ["to W"]
+    np.testing.assert_array_equal(OfTheClass.W, before)
+
+
+def test_an_argument_that_there_is_none_of_is_refused() -> None:
+    with pytest.raises(UserCodeError, match="no argument of that name"):
+        check_layer(OfTheClass, arguments={"regg": 0.1})
+
+
+class WithVelocity:
+    def __init__(self) -> None:
+        self.W = np.random.default_rng(0).standard_normal((4, 3))
+        self.velocity = np.zeros((4, 3))
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: Any, learning_rate: float) -> Any:
+        dx = dout @ self.W.T
+        self.velocity = 0.9 * self.velocity - learning_rate * self.x.T @ dout
+        self.W = self.W + self.velocity
+        return dx
+
+
+def test_a_velocity_that_an_update_moves_is_no_parameter() -> None:
+    rows = check_layer(WithVelocity())
+    assert [row.name for row in rows if row.kind == "gradient"] == ["to x", "to W"]
+    assert all(row.passed for row in rows)

@@ -12,7 +12,19 @@ from mnist_cli.gradcheck.adapters import gradients
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
+from mnist_cli.gradcheck.adapters.signature import arguments
 from mnist_cli.gradcheck.operation import Array, Arrays, Operation, Upstream, are_probabilities
+
+
+def argument_names(reading: Reading) -> frozenset[str]:
+    """Return the names of all arguments: of forward, of backward, and of the constructor."""
+    thing = reading.state.thing
+    functions = [
+        reading.method(thing, which) for which in (reading.forward, reading.backward) if which
+    ]
+    if thing is not None:
+        functions.append(type(thing))
+    return frozenset(argument.name for f in functions for argument in arguments(f))
 
 
 def domain(reading: Reading, names: Sequence[str]) -> str:
@@ -77,6 +89,7 @@ class CodeOperation(Operation):
         self.has_drawn = False
         self.is_repeatable = False
         self.is_mean_of_columns = False
+        self.arguments = argument_names(reading)
         self.labels_names = tuple(slot.name for slot in reading.takes if slot.role == "labels")
         self.was_returned = False
         """Whether some of the gradients to parameters were returned, and not kept."""

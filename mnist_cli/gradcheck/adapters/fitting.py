@@ -256,7 +256,8 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
     if not candidates:
         return _finished(CodeOperation(reading, arguments, trial.labels, ()), reading, arguments)
     whole = CodeOperation(reading, arguments, trial.labels, candidates)
-    _, before, after, _ = _passed(whole)
+    session, before, after, _ = _passed(whole)
+    lively = not_zero(whole, seed)
     written = {
         name
         for name in state.arrays
@@ -266,17 +267,44 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
     names = [
         name
         for name in candidates
-        if name in computed and name not in written and state.twins(name)[0] == name
+        if name in computed
+        and name not in written
+        and state.twins(name)[0] == name
+        # What an update moves may be no parameter: the velocity of one, say.
+        and (name not in session.by_update or _is_felt(lively, name))
     ]
     for name in state.arrays:
         group = state.group(name)
         if any(other in names or other in written for other in group) or name != group[0]:
             continue
-        if _is_felt(whole, name):
+        if _is_felt(lively, name):
             names.append(name)
     names = [name for name in candidates if name in {*names, *held_data}]
-    operation = CodeOperation(reading, arguments, trial.labels, names)
+    operation = not_zero(CodeOperation(reading, arguments, trial.labels, names), seed)
     return _finished(operation, reading, arguments)
+
+
+def not_zero(operation: CodeOperation, seed: int) -> CodeOperation:
+    """Return the operation with other numbers in the place of parameters that are all zero.
+
+    Behind a layer of zeros nothing is felt, and any gradient to what stands before it is right.
+    Where the code cannot be run with other numbers, it stays as it is.
+    """
+    rng = np.random.default_rng([seed, 2])
+    filled = {
+        name: 0.5 * rng.standard_normal(operation.at[name].shape)
+        for name in operation.parameters
+        if name not in operation.data and not operation.at[name].any()
+    }
+    if not filled:
+        return operation
+    moved = operation.moved_to(operation.at | filled)
+    assert isinstance(moved, CodeOperation)
+    try:
+        _, _, _, out = _passed(moved)
+    except UserCodeError:
+        return operation
+    return moved if np.all(np.isfinite(out)) else operation
 
 
 def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> CodeOperation:

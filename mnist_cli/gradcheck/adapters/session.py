@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RATE = 0.5
 """The learning rate that an update inside of backward is made with: exact in binary."""
 
+OWN_INPUT_GRADIENTS = ("dinputs", "dx", "dX", "d_inputs", "dinput")
+"""Where the gradient to the input is kept, and nothing else."""
+
 GLOBAL_STATE: Any = np.random.RandomState(0).get_state(legacy=False)
 
 
@@ -213,6 +216,36 @@ class CodeSession(Session):
     def _fed(self) -> list[tuple[int, ...]]:
         return [np.shape(self.arrays[name]) for name in self.operation.at]
 
+    def _note_seconds(
+        self,
+        returned: Sequence[gradients.Leaf],
+        found: Arrays,
+        attributes: Arrays,
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> None:
+        """Note gradients that are both returned and kept, and differ: each must be right."""
+        if self.reading.gives != "gradient" or self.operation.is_mean_of_columns:
+            return
+        told = gradients.assigned([leaf for leaf in returned if leaf[0] is not None], shapes)
+        if sum(key is None for key, _ in returned) == len(shapes):
+            order = self.reading.order
+            told |= gradients.assigned(returned, shapes, order, self.operation.parameters)
+        kept = dict(attributes)
+        if len(self.operation.data) == 1 and self.operation.data[0] in found and returned:
+            name = self.operation.data[0]
+            told.setdefault(name, found[name])
+            for attribute in OWN_INPUT_GRADIENTS:
+                array = gradients.as_numbers(getattr(self.worker, attribute, None))
+                if array is not None and array.shape == shapes[name]:
+                    kept[name] = array
+        self.second = {
+            name: (kept if name in found and found[name] is not kept[name] else told)[name]
+            for name in told
+            if name in kept
+            and told[name].shape == kept[name].shape == shapes[name]
+            and not np.allclose(told[name], kept[name], rtol=1e-9, atol=1e-12)
+        }
+
     def _collected(self, result: Any, before: Arrays, kept: Mapping[str, Any]) -> Arrays:
         operation, reading = self.operation, self.reading
         shapes = {name: operation.at[name].shape for name in operation.expected}
@@ -234,6 +267,7 @@ class CodeSession(Session):
             found = gradients.assigned(returned, first, None, operation.parameters)
         else:
             found = gradients.assigned(returned, shapes, reading.order, operation.parameters)
+        self._note_seconds(returned, found, attributes, shapes)
         operation.was_returned = operation.was_returned or len(found) > 1
         found = {n: g for n, g in attributes.items() if n not in found} | found
         for recorder in self.recorders:

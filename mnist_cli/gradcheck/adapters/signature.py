@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mnist_cli.gradcheck.adapters import shapes
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.reading import Slot, data, literal
 from mnist_cli.gradcheck.adapters.state import is_float_array
@@ -192,6 +193,12 @@ def _calls(
             # It may have a gradient, and is then compared as any other.
             slot = data(argument.name)
             known[argument.name] = Draw((), "given", None, given=np.array(value), is_parameter=True)
+        elif is_float_array(argument.default):
+            slot = data(argument.name)
+            default = argument.default
+            known[argument.name] = Draw(
+                default.shape, "given", None, given=default, is_parameter=True
+            )
         elif slot is None and argument.is_required:
             packed = contained(argument.name, request, module)
             if packed is not None:
@@ -235,6 +242,8 @@ def label_choices(names: Sequence[str]) -> Iterator[str | None]:
         first, second = names
         if takes_labels_first(list(names)):
             yield from (first, second, None)
+        elif any(is_named_parameter(name) for name in names):
+            yield None
         elif is_label(second) or not _are_inputs(names):
             yield from (second, None)
         else:
@@ -243,6 +252,11 @@ def label_choices(names: Sequence[str]) -> Iterator[str | None]:
     called = [name for name in names if is_label(name)]
     yield from called[-1:]
     yield None
+
+
+def is_named_parameter(name: str) -> bool:
+    """Return whether an argument is called as weights or a scale is; b may be another input."""
+    return shapes.is_weight(name) or shapes.is_per_feature(name)
 
 
 def _are_inputs(names: Sequence[str]) -> bool:
@@ -271,7 +285,7 @@ def backward_slots(
     """
     wanted = [
         argument
-        for argument in arguments(function)
+        for argument in in_place(arguments(function), request)
         if argument.is_required
         or argument.name in request.arguments
         or (is_named(argument.name, RATE) and argument.name not in call.names)
@@ -324,6 +338,17 @@ def backward_slots(
     if len(wanted) == 2 and len(unclear) == 2 and call.labels is not None:
         yield (_data_slot(call), Slot("labels"))
         yield (Slot("labels"), _data_slot(call))
+
+
+def in_place(found: Sequence[Argument], request: Request) -> Iterator[Argument]:
+    """Yield arguments, those with values of ours by their names, where one before is left out."""
+    is_left_out = False
+    for argument in found:
+        is_given = argument.is_required or argument.name in request.arguments
+        if is_given and is_left_out:
+            argument = Argument(argument.name, argument.default, True)
+        is_left_out = is_left_out or not is_given
+        yield argument
 
 
 def _data_slot(call: Call) -> Slot:

@@ -161,6 +161,15 @@ def held_modules(thing: Any) -> Iterator[tuple[str, Any]]:
                     waiting.append(value)
 
 
+def is_of_class(thing: Any, place: Place) -> bool:
+    """Return whether an array belongs to an object's class, and not to the object."""
+    *around, last = place.steps
+    holder = Place(tuple(around)).get(thing) if around else thing
+    if isinstance(last, tuple) or holder is None or last in attributes(holder):
+        return False
+    return any(isinstance(kind.__dict__.get(last), np.ndarray) for kind in type(holder).__mro__)
+
+
 def is_float_array(value: Any) -> bool:
     """Return whether a value is an array of real numbers."""
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 0
@@ -206,6 +215,7 @@ class State:
                 self.places[name] = place
         self._roots = {name: root(array) for name, array in self.arrays.items()}
         self._functions = list(closures(thing))
+        self._of_class = [name for name, place in self.places.items() if is_of_class(thing, place)]
         self._kept = [value for _, value in held_modules(thing)]
 
     def group(self, name: str) -> list[str]:
@@ -276,6 +286,9 @@ class State:
                 f"The object to check cannot be copied ({type(error).__name__}: {error}): name a "
                 "class or a function that makes one, without open files, locks or the like."
             ) from error
+        for name in self._of_class:
+            # Of an object of its own, so that the class stays as it is.
+            self.places[name].set(made, np.array(changed.get(name, self.arrays[name])))
         for name, value in (replaced or {}).items():
             if name in self.numbers:
                 self.places[name].set(made, value[()] if isinstance(value, np.ndarray) else value)

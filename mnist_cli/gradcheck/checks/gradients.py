@@ -17,10 +17,16 @@ def gradients(found: Inspection) -> Iterator[Check]:
     for name in found.names:
         comparison = point.compare(name, found.tolerance)
         is_jacobian = point.jacobian is not None and name in operation.data
+        if comparison.passed and name in point.second:
+            comparison = point.compare(name, found.tolerance, second=True)
+            found.remarks.append(
+                f"backward tells the gradient to {found.label(name)} twice, and not alike: in what "
+                "it returns, and in what the object keeps."
+            )
         diagnosis = None
         if not comparison.passed:
             diagnosis = diagnose(Evidence(point, name, comparison))
-        if is_jacobian and comparison.passed:
+        elif is_jacobian:
             comparison = point.compare_jacobian(name, found.tolerance)
         notes = [operation.methods.get(name, ""), point.meaning]
         yield of_comparison(
