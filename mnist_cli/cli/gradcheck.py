@@ -212,20 +212,23 @@ def tell(
     import shutil
 
     from mnist_cli.gradcheck import report, summary
+    from mnist_cli.gradcheck.wrapping import wrap
 
     failure = summary.what_failed(outcome) or summary.what_was_accepted(wrong_answers)
     broken = summary.what_broke(outcome)
+    width = shutil.get_terminal_size().columns
     if as_json:
         is_passed = failure is None and broken is None
         output.print_json(document(outcome, wrong_answers, tolerance, is_passed))
     else:
-        width = shutil.get_terminal_size().columns
         lines = report.report(outcome, width, verbose, coloured)
         if wrong_answers:
             lines += ["", *report.refusals(wrong_answers, width, coloured)]
         click.echo("\n".join(lines))
     if failure:
-        raise CheckFailedError(failure)
+        head = "Error: "  # which the sentence is printed behind
+        lines = wrap(failure, width, " " * len(head), hanging="    ")
+        raise CheckFailedError("\n".join(lines).strip())
     if broken:
         raise MnistCliError(broken)
     if not as_json:
