@@ -191,9 +191,9 @@ class Operation(ABC):
     @property
     def batch_size(self) -> int:
         """How many examples there are."""
-        if self.batch_axis is None or not self.data:
+        array = self.at[self.data[0]] if self.data else self.labels
+        if self.batch_axis is None or array is None:
             return 1
-        array = self.at[self.data[0]]
         return int(array.shape[self.batch_axis]) if array.ndim else 1
 
     def rows(self, array: Array) -> Array:

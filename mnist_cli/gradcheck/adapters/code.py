@@ -15,6 +15,9 @@ from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.signature import arguments
 from mnist_cli.gradcheck.operation import Array, Arrays, Operation, Upstream, are_probabilities
 
+TOLD = ("labels", "places")
+"""What forward is given that is not differentiated."""
+
 
 def argument_names(reading: Reading) -> frozenset[str]:
     """Return the names of all arguments: of forward, of backward, and of the constructor."""
@@ -71,7 +74,7 @@ class CodeOperation(Operation):
             labels=labels,
             kind=reading.kind,
             takes_dout=reading.takes_dout,
-            batch_axis=min(axes) if axes else None,
+            batch_axis=min(axes) if axes else 0 if reading.looks_up else None,
             domain=domain(reading, data_names),
             wide=tuple(n for n in data_names if draws[n].kind in ("normal", "given")),
             exempt=reading.exempt,
@@ -90,7 +93,7 @@ class CodeOperation(Operation):
         self.is_repeatable = False
         self.is_mean_of_columns = False
         self.arguments = argument_names(reading)
-        self.labels_names = tuple(slot.name for slot in reading.takes if slot.role == "labels")
+        self.labels_names = tuple(slot.name for slot in reading.takes if slot.role in TOLD)
         self.was_returned = False
         """Whether some of the gradients to parameters were returned, and not kept."""
         self._twins: dict[Any, CodeSession] = {}

@@ -27,6 +27,7 @@ Kind = Literal[
     "signs",
     "real",
     "given",
+    "places",
 ]
 
 
@@ -41,7 +42,8 @@ class Draw:
         Of inputs: ``normal``; ``positive``, from 0.5 on; ``probabilities``, whose rows sum to one;
         ``unit``, between 0 and 1. Of labels: ``onehot``; ``index``, the shape being that of the
         indices; ``soft``, rows that sum to one without a zero; ``bits``, 0 and 1; ``signs``;
-        ``real``. ``given`` is the array ``given``.
+        ``real``. ``given`` is the array ``given``. ``places`` are rows of a table, some of them
+        more than once.
     axis : int or None
         Along which axis the examples lie; None where there is one example, or this is a parameter.
     classes : int
@@ -79,6 +81,10 @@ class Draw:
         if self.kind == "index":
             # Every class but the last stands somewhere, and none at the place of its number alone.
             return rng.integers(self.classes, size=shape)
+        if self.kind == "places":
+            places = rng.integers(self.classes, size=shape)
+            places.flat[-1] = places.flat[0]
+            return places
         if self.kind == "bits":
             size = int(np.prod(shape, dtype=int))
             return rng.permutation(np.arange(size) % 2.0).reshape(shape)

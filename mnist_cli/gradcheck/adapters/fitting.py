@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters import shapes
+from mnist_cli.gradcheck.adapters import gradients, shapes, updates
 from mnist_cli.gradcheck.adapters.code import CodeOperation
 from mnist_cli.gradcheck.adapters.drawing import Draw, Kind
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.state import State, is_float_array, walk
+from mnist_cli.gradcheck.adapters.vocabulary import is_label
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.point import elsewhere
 from mnist_cli.gradcheck.request import Request
@@ -146,6 +147,9 @@ def _trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Ite
             for draw in draws.values()
         ):
             continue  # a loss of images is guessed by nobody
+        if reading.looks_up:
+            yield from ((draws, places) for places in shapes.places(draws, reading.state))
+            continue
         if not has_labels(reading):
             for kinds in _kinds_of_inputs(draws):
                 yield kinds, None
@@ -257,6 +261,15 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
         return _finished(CodeOperation(reading, arguments, trial.labels, ()), reading, arguments)
     whole = CodeOperation(reading, arguments, trial.labels, candidates)
     session, before, after, _ = _passed(whole)
+    if reading.guessed_rate and not updates.is_proportional(whole):
+        raise UserCodeError(
+            f"What backward changes is not in proportion to its argument {reading.guessed_rate}."
+        )
+    if not (reading.has_rate or session.update_rate or session.noted):
+        reading = replace(reading, own_rate=updates.own_rate(whole))
+        if reading.own_rate:
+            whole = CodeOperation(reading, arguments, trial.labels, candidates)
+            session, before, after, _ = _passed(whole)
     lively = not_zero(whole, seed)
     written = {
         name
@@ -310,6 +323,11 @@ def not_zero(operation: CodeOperation, seed: int) -> CodeOperation:
 def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> CodeOperation:
     """Note what backward changes, whether forward repeats itself, and what has no gradient."""
     session, before, (_, after_backward, computed), out = _passed(operation)
+    if gives_to_labels(session):
+        raise UserCodeError(
+            f"backward returns a gradient to {', '.join(operation.labels_names)}, too, which is "
+            "no labels, then."
+        )
     moved = {
         name
         for name in operation.parameters
@@ -318,11 +336,17 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
     by_design = moved if operation.reading.has_rate else moved & session.by_update
     operation.moved = frozenset(by_design | (moved & session.noted))
     for name in operation.moved & session.by_update:
-        operation.methods[name] = "by what the update moved"
+        rate = session.update_rate
+        operation.methods[name] = gradients.by_move(before[name], computed[name], rate)
     if reading.gives == "slope" and _is_jacobian(session):
         operation.reading = replace(operation.reading, gives="jacobian")
     operation.exempt |= frozenset(n for n in operation.given_numbers if n not in computed)
     operation.returns_more = bool(session.rest)
+    if reading.looks_up:
+        names = ", ".join(operation.labels_names)
+        operation.remarks.append(f"not differentiated: {names}, the places in a table")
+    if reading.outputs:
+        operation.remarks.append(f"The {reading.outputs} outputs are taken side by side, as one.")
     axis = operation.batch_axis
     if (
         axis is not None
@@ -349,6 +373,14 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
         )
     operation.draws_globally = operation.has_drawn
     return operation
+
+
+def gives_to_labels(session: CodeSession) -> bool:
+    """Return whether a gradient is returned to labels that are not called so."""
+    labels, names = session.labels, session.operation.labels_names
+    if labels is None or labels.dtype.kind != "f" or any(map(is_label, names)):
+        return False
+    return any(gradient.shape == labels.shape for gradient in session.left_over)
 
 
 def _is_jacobian(session: CodeSession) -> bool:

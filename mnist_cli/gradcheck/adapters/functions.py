@@ -14,7 +14,7 @@ from typing import Any
 
 from mnist_cli.gradcheck.adapters.objects import made
 from mnist_cli.gradcheck.adapters.reading import Reading
-from mnist_cli.gradcheck.adapters.signature import arguments, backward_slots, calls
+from mnist_cli.gradcheck.adapters.signature import arguments, backward_slots, calls, of_places
 from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import CACHE, is_named
 from mnist_cli.gradcheck.request import Request
@@ -29,7 +29,8 @@ def readings(
     module: Mapping[str, Any],
 ) -> Iterator[Reading]:
     """Yield the ways in which one function, or two, may be read, the likeliest first."""
-    for call in calls(forward, request, module):
+    ways = list(calls(forward, request, module))
+    for call in [*ways, *(other for each in ways if (other := of_places(each)) is not None)]:
         if backward is None:
             if call.arrays:
                 yield made(NOTHING, forward, None, call, (), is_layer=True)

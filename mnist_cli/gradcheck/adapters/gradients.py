@@ -12,15 +12,20 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
     CONTAINERS,
     GRADIENT_LEAVES,
     INPUT_GRADIENTS,
+    RATE,
     UPDATING,
     VALUE_LEAVES,
     gradient_names,
     is_gradient_container,
+    is_named,
     plain,
     stems,
 )
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.user_code import positional
+
+STEP = 0.5
+"""The learning rate of the updates that are made inside of a backward: exact in binary."""
 
 Leaf = tuple[str | None, Array]
 """A gradient that was returned, and the key under which it was, if any."""
@@ -273,10 +278,14 @@ class Recorder:
     def __init__(self, live: Callable[[], Arrays]):
         self._live = live
         self.noted: Arrays = {}
+        self.was_asked_rate = False
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if is_named(name, RATE):
+            self.was_asked_rate = True
+            return STEP
         return self._update
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
@@ -285,7 +294,12 @@ class Recorder:
 
     def _update(self, *arguments: Any, **named: Any) -> Any:
         arguments = (*arguments, *named.values())
-        pairs = [argument for argument in arguments if argument is not None]
+        pairs = [each for each in arguments if each is not None and not isinstance(each, str)]
+        if len(pairs) == 1 and isinstance(pairs[0], list | tuple):
+            for pair in pairs[0]:
+                if isinstance(pair, list | tuple):
+                    self._update(*pair)
+            return None
         if len(pairs) < 2:
             return None
         first, second = pairs[:2]
@@ -310,11 +324,21 @@ class Recorder:
         return False
 
 
+def by_move(before: Array, gradient: Array, rate: float) -> str:
+    """Return how a gradient was found that is ``(before − after)/rate``, and how exact that is.
+
+    The parameter after the update is rounded to half a unit of its last place.
+    """
+    size = abs(rate) * float(np.abs(gradient).max(initial=0))
+    unit = float(np.spacing(np.abs(before).max(initial=0)))
+    return f"by what the update moved, exact to {unit / 2 / size if size else 0.0:.0e}"
+
+
 def stepped(value: Any, gradient: Any) -> Any:
     """Return a parameter after a step down its gradient; itself where the shapes do not fit."""
     if np.shape(value) != np.shape(gradient):
         return value
-    return value - 0.5 * np.asarray(gradient)
+    return value - STEP * np.asarray(gradient)
 
 
 def optimisers(state: State) -> list[Place]:

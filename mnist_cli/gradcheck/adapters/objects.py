@@ -19,7 +19,14 @@ from typing import Any, Literal
 
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
-from mnist_cli.gradcheck.adapters.signature import Call, arguments, backward_slots, calls, takes_any
+from mnist_cli.gradcheck.adapters.signature import (
+    Call,
+    arguments,
+    backward_slots,
+    calls,
+    of_places,
+    takes_any,
+)
 from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array
 from mnist_cli.gradcheck.adapters.vocabulary import (
     BACKWARDS,
@@ -97,8 +104,10 @@ def of_methods(
         if is_list
         else [calls(f, request), lists(f, request)]
     )
+    ways.append(lookups(f, request))
     for call in chain(*ways):
-        if not call.arrays and call.labels is None:
+        looks_up = any(slot.role == "places" for slot in call.slots)
+        if not call.arrays and call.labels is None and not looks_up:
             yield from of_state(state, forward, backward)
             continue
         if is_derivative and call.labels is None and len(call.arrays) == 1:
@@ -143,6 +152,11 @@ def made(
         is_against_names=call.is_against_names,
         known=call.known,
     )
+
+
+def lookups(function: Callable[..., Any], request: Request) -> Iterator[Call]:
+    """Yield the ways to call a forward that looks up rows of a table, as an embedding does."""
+    yield from (call for each in calls(function, request) if (call := of_places(each)) is not None)
 
 
 def lists(function: Callable[..., Any], request: Request) -> Iterator[Call]:

@@ -14,7 +14,18 @@ from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.state import State
 
 Role = Literal[
-    "data", "labels", "literal", "dout", "out", "cache", "rate", "packed", "collect", "kept"
+    "data",
+    "labels",
+    "literal",
+    "dout",
+    "out",
+    "cache",
+    "rate",
+    "packed",
+    "collect",
+    "kept",
+    "optimiser",
+    "places",
 ]
 
 
@@ -27,9 +38,12 @@ class Slot:
     role : str
         ``data``: the array ``name``. ``packed``: a list or a dictionary, like the value, with the
         arrays ``parts`` at their keys; the labels where the name is None. ``literal``: the value.
-        ``labels``, ``dout`` and ``rate``, a learning rate, speak for themselves. ``out`` is what
-        forward returned first, ``cache`` what it returned besides, ``kept`` what the object keeps
-        as its output, and ``collect`` a dictionary for gradients to be put into.
+        ``places`` are the rows of a table that are looked up: integers, which have no gradient.
+        ``labels``, ``dout`` and ``rate``, a learning rate, speak for themselves; a rate that is
+        not called so has its name. ``out`` is what forward returned first, ``cache`` what it
+        returned besides, ``kept`` what the object keeps as its output, ``collect`` a dictionary for
+        gradients to be put into, and ``optimiser`` what notes the gradients that it is given. Of
+        a forward with several outputs, each dout has the place of its own as the value.
     """
 
     role: Role
@@ -97,6 +111,8 @@ class Reading:
     """Where an object has the gradient from above, whose backward takes nothing."""
     is_against_names: bool = False
     """Whether the labels are another argument than the one that is called so."""
+    own_rate: str = ""
+    """The number of the object that is the learning rate of its updates by what it does alone."""
 
     @property
     def takes_dout(self) -> bool:
@@ -107,6 +123,21 @@ class Reading:
     def has_rate(self) -> bool:
         """Whether backward is given a learning rate."""
         return any(slot.role == "rate" for slot in self.wants)
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether forward takes the rows of a table to look up, and no array."""
+        return any(slot.role == "places" for slot in self.takes)
+
+    @property
+    def outputs(self) -> int:
+        """How many of forward's results are the output, if backward takes a gradient of each."""
+        return 1 + max((s.value for s in self.wants if s.role == "dout" and s.value), default=-1)
+
+    @property
+    def guessed_rate(self) -> str:
+        """The argument of backward that is a learning rate by nothing but what it does."""
+        return next((slot.name for slot in self.wants if slot.role == "rate"), "")
 
     def method(self, worker: Any, which: str | Callable[..., Any]) -> Callable[..., Any]:
         """Return a method of a copy of the object, or the function itself."""

@@ -9,7 +9,7 @@ from itertools import islice, permutations
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters import backprop, functions, nodes, objects, tensors
+from mnist_cli.gradcheck.adapters import backprop, composed, functions, nodes, objects, tensors
 from mnist_cli.gradcheck.adapters.advice import why_not
 from mnist_cli.gradcheck.adapters.code import CodeOperation
 from mnist_cli.gradcheck.adapters.drawing import FEATURES
@@ -183,7 +183,10 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
     """Yield the ways in which code may be read."""
     thing = code.thing
     if code.backward is not None:
-        yield from functions.readings(thing, code.backward, request, code.module)
+        module = composed.with_parameters(code, request)
+        for whole, back in composed.pairs(code):
+            yield from functions.readings(whole, back, request, module)
+        yield from functions.readings(thing, code.backward, request, module)
         return
     if inspect.isroutine(thing):
         if not required(thing):

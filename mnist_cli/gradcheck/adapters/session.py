@@ -17,9 +17,6 @@ from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 if TYPE_CHECKING:
     from mnist_cli.gradcheck.adapters.code import CodeOperation
 
-RATE = 0.5
-"""The learning rate that an update inside of backward is made with: exact in binary."""
-
 OWN_INPUT_GRADIENTS = ("dinputs", "dx", "dX", "d_inputs", "dinput")
 """Where the gradient to the input is kept, and nothing else."""
 
@@ -63,14 +60,19 @@ class CodeSession(Session):
         self.arrays = dict(arrays)
         self.labels = labels
         self.rest: list[Any] = []
+        self.left_over: list[Array] = []
+        """What backward returned that is the gradient to nothing that is differentiated."""
         self.out: Any = None
         self.derivative: Array | None = None
         """The derivative that backward gave, where it gives one."""
         self.recorders: list[gradients.Recorder] = []
         self.noted: set[str] = set()
         """The parameters whose gradient was given to an optimiser inside."""
+        self.rate = gradients.STEP
         self.by_update: set[str] = set()
         """The parameters whose gradient is told by what backward moved them alone."""
+        self.given_optimiser = gradients.Recorder(self._live)
+        self.recorders.append(self.given_optimiser)
         for place in operation.optimisers:
             recorder = gradients.Recorder(self._live)
             place.set(self.worker, recorder)
@@ -81,7 +83,14 @@ class CodeSession(Session):
     def own_rate(self) -> float:
         """The learning rate that the object has of its own; 0 if it has none."""
         held = self.reading.state.numbers
-        return next((v for name, v in held.items() if is_named(name, vocabulary.RATE)), 0.0)
+        own = self.reading.own_rate
+        return next((v for n, v in held.items() if n == own or is_named(n, vocabulary.RATE)), 0.0)
+
+    @property
+    def update_rate(self) -> float:
+        """The learning rate that backward updates with: what it was given, or the object's own."""
+        asked = any(recorder.was_asked_rate for recorder in self.recorders)
+        return self.rate if self.reading.has_rate or asked else self.own_rate
 
     def _live(self) -> Arrays:
         """Return the parameters as the copy has them now."""
@@ -131,10 +140,29 @@ class CodeSession(Session):
             result = call(reading.method(self.worker, reading.forward), *positional, **named)
         if result is None:
             result = self._left_output()
-        out, self.rest = output_of(result, reading.output, self._fed())
+        if reading.outputs:
+            out, self.rest = self._joined(result)
+        else:
+            out, self.rest = output_of(result, reading.output, self._fed())
         self.out = out
         self.arrays |= self._live()
         return out
+
+    def _joined(self, result: Any) -> tuple[Array, list[Any]]:
+        """Return several outputs side by side as one, and what forward returned besides."""
+        count = self.reading.outputs
+        parts = list(result) if isinstance(result, tuple | list) else []
+        outs = [
+            array for part in parts[:count] if (array := gradients.as_numbers(part)) is not None
+        ]
+        axis = 0 if self.operation.batch_axis == -1 else -1
+        if len(outs) < count or not all(out.ndim == outs[0].ndim > 0 for out in outs):
+            raise UserCodeError(f"forward returned no {count} arrays, as many as backward takes.")
+        self.ends = np.cumsum([out.shape[axis] for out in outs])[:-1]
+        try:
+            return np.concatenate(outs, axis), parts[count:]
+        except ValueError as error:
+            raise UserCodeError(f"The outputs are of different sizes: {error}.") from error
 
     def _kept_output(self) -> Any:
         """Return what the object keeps as its output, in the shape of its input."""
@@ -189,7 +217,7 @@ class CodeSession(Session):
         if slot.role == "data":
             array = self.arrays[slot.name]
             return array if array.ndim else array[()]
-        if slot.role == "labels":
+        if slot.role in ("labels", "places"):
             return self.labels
         if slot.role == "packed":
             container = slot.value.copy()
@@ -199,6 +227,9 @@ class CodeSession(Session):
         if slot.role == "dout":
             # A loss is asked with a number, as it gives one.
             assert dout is not None
+            if slot.value is not None:
+                axis = 0 if self.operation.batch_axis == -1 else -1
+                return np.split(dout, self.ends, axis)[slot.value]
             return dout if dout.ndim else float(dout)
         if slot.role == "out":
             return self.out
@@ -210,7 +241,9 @@ class CodeSession(Session):
         if slot.role == "cache":
             return self.rest[0] if len(self.rest) == 1 else tuple(self.rest)
         if slot.role == "rate":
-            return RATE
+            return self.rate
+        if slot.role == "optimiser":
+            return self.given_optimiser
         return slot.value
 
     def _fed(self) -> list[tuple[int, ...]]:
@@ -269,11 +302,12 @@ class CodeSession(Session):
             found = gradients.assigned(returned, shapes, reading.order, operation.parameters)
         self._note_seconds(returned, found, attributes, shapes)
         operation.was_returned = operation.was_returned or len(found) > 1
+        self.left_over = [g for _, g in returned if not any(g is other for other in found.values())]
         found = {n: g for n, g in attributes.items() if n not in found} | found
         for recorder in self.recorders:
             self.noted |= set(recorder.noted)
             found |= {n: g for n, g in recorder.noted.items() if n not in found}
-        rate = RATE if reading.has_rate else self.own_rate
+        rate = self.update_rate
         if rate:
             for name, after in self._live().items():
                 is_moved = not np.array_equal(after, before[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import permutations
 
 from mnist_cli.gradcheck.adapters.drawing import BATCH, FEATURES, Draw, Kind
 from mnist_cli.gradcheck.adapters.state import State
@@ -14,6 +15,13 @@ from mnist_cli.gradcheck.request import Request
 
 HIDDEN, CLASSES = 4, 3
 """The sizes of weights that are arguments: 10 in, 4 hidden, 3 out."""
+GATES = (4, 3, 1)
+"""How many times as wide as the hidden state the weights of a recurrent cell may be."""
+HIDDEN_STATES = {
+    *("h", "c", "prevh", "hprev", "prevc", "cprev", "hnext", "cnext", "hidden", "hiddenstate"),
+    *("cellstate", "cell", "state", "prevstate", "aprev", "hin", "cin", "ht", "ct", "s", "sprev"),
+}
+"""What the hidden state of a recurrent cell is called."""
 IMAGE = 6
 """The height of images; they are one wider than high."""
 
@@ -154,6 +162,12 @@ def several_inputs(
     if not request.columns and any(map(is_weight, names)):
         yield one_output(names, n, features, columns=False, is_vector=True)
         yield chain(names, n, features, width, columns=False, one_row=False, out_first=True)
+    if not request.columns and any(map(is_hidden_state, names[1:])):
+        if has_weights:
+            for gates in GATES:
+                yield recurrent(names, n, (features, HIDDEN), gates)
+        for widths in permutations({shape[0]: None for _, shape in held(state) if shape}, 2):
+            yield recurrent(names, n, widths)
     alike = Draw((features, n), axis=-1) if request.columns else Draw((n, features))
     yield dict.fromkeys(names, alike)
     if not request.columns:
@@ -194,6 +208,37 @@ def is_per_feature(name: str) -> bool:
     return plain(name.rpartition(".")[2]) in (
         *("gamma", "beta", "scale", "shift", "mean", "var", "gain", "runningmean", "runningvar"),
     )
+
+
+def is_hidden_state(name: str) -> bool:
+    """Return whether an argument is called as the hidden state of a recurrent cell is."""
+    return plain(name.rpartition(".")[2]).rstrip("0123456789") in HIDDEN_STATES
+
+
+def recurrent(names: Sequence[str], n: int, widths: tuple[int, int], gates: int = 1) -> Draws:
+    """Return the shapes of a recurrent cell: a hidden state, and weights for it and the input.
+
+    Parameters
+    ----------
+    names : sequence of str
+    n : int
+        How many examples there are.
+    widths : tuple of int
+        How many numbers the input has, and how many the hidden state.
+    gates : int
+    """
+    features, hidden = widths
+    found: Draws = {}
+    weights = [name for name in names if is_weight(name)]
+    for name in names:
+        if is_weight(name):
+            rows = features if name == weights[0] else hidden
+            found[name] = Draw((rows, gates * hidden), axis=None, is_parameter=True)
+        elif is_bias(name):
+            found[name] = Draw((gates * hidden,), axis=None, is_parameter=True)
+        else:
+            found[name] = Draw((n, hidden if is_hidden_state(name) else features))
+    return found
 
 
 def chain(
@@ -313,6 +358,15 @@ def labels(x: Draw, draws: Draws, state: State, request: Request) -> Iterator[Dr
         yield Draw(x.shape, "signs", x.axis)
         yield Draw((n,), "bits", 0 if x.axis is not None else None)
         yield Draw((1, n) if columns else (n, 1), "bits", x.axis)
+
+
+def places(draws: Draws, state: State) -> Iterator[Draw]:
+    """Yield which rows may be looked up of the code's tables: a few, or a few an example."""
+    tables = [d.shape for d in draws.values()] + [shape for _, shape in held(state)]
+    heights = dict.fromkeys(shape[0] for shape in tables if len(shape) == 2)
+    for height in heights:
+        for shape in ((BATCH,), (BATCH, 3)):
+            yield Draw(shape, "places", classes=height)
 
 
 def in_kind(draws: Draws, name: str, kind: Kind) -> Draws:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,11 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
     DOUT,
     FLAG,
     INPUT,
+    MOMENTA,
+    OPTIMISERS,
     OUTPUT,
     RATE,
+    STRENGTHS,
     is_dout,
     is_label,
     is_named,
@@ -29,10 +33,8 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
 from mnist_cli.gradcheck.request import Request
 
 EMPTY = inspect.Parameter.empty
-STRENGTHS = {"reg", "lambd", "lambda", "l2", "regstrength", "regularization", "weightdecay", "lam"}
-"""Factors of a regulariser: not 0, so that its gradient shows."""
 STRENGTH = 0.1
-
+"""The factor of a regulariser in a loss: not 0, so that its gradient shows."""
 
 SURELY_OUTPUT = {"out", "output", "outputs", "yhat", "activated", "forward"}
 
@@ -107,6 +109,18 @@ class Call:
     is_against_names: bool = False
     known: Mapping[str, Draw] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+
+
+def of_places(call: Call) -> Call | None:
+    """Return a call whose first array is the rows of a table to look up, or None for a loss."""
+    names = [slot.name for slot in call.slots if slot.role == "data"]
+    if call.labels is not None or not names:
+        return None
+    slots = tuple(
+        Slot("places", slot.name, keyword=slot.keyword) if slot.name == names[0] else slot
+        for slot in call.slots
+    )
+    return replace(call, slots=slots, arrays=tuple(n for n in call.arrays if n != names[0]))
 
 
 def given(argument: Argument, request: Request) -> Slot | None:
@@ -244,7 +258,7 @@ def label_choices(names: Sequence[str]) -> Iterator[str | None]:
             yield from (first, second, None)
         elif any(is_named_parameter(name) for name in names):
             yield None
-        elif is_label(second) or not _are_inputs(names):
+        elif is_label(second) or not (_are_inputs(names) or shapes.is_hidden_state(second)):
             yield from (second, None)
         else:
             yield from (None, second)
@@ -316,6 +330,8 @@ def backward_slots(
         for slot in readings:
             yield (slot,)
         return
+    if call.labels is None:
+        yield from _with_several_douts(wanted, call, request)
     first = tuple(_by_names(wanted, call, request, is_derivative=is_derivative))
     douts = [a for a, slot in zip(wanted, first, strict=True) if slot.role == "dout"]
     if call.labels is not None and len(wanted) > 2 and not all(is_dout(a.name) for a in douts):
@@ -330,7 +346,9 @@ def backward_slots(
     if len(wanted) == 2 and len(unclear) >= 1 and call.labels is None:
         yield (Slot("dout"), _data_slot(call))
         yield (_data_slot(call), Slot("dout"))
-        yield (Slot("dout"), Slot("rate"))
+        yield (Slot("dout"), Slot("rate", wanted[1].name))
+    if call.labels is None:
+        yield from _with_numbers(wanted, roles, unclear)
     if call.labels is not None and [slot and slot.role for slot in roles] == ["dout", "labels"]:
         # A last layer whose dvalues are the probabilities: those it is given, or its own output.
         yield (_data_slot(call), Slot("labels"))
@@ -338,6 +356,55 @@ def backward_slots(
     if len(wanted) == 2 and len(unclear) == 2 and call.labels is not None:
         yield (_data_slot(call), Slot("labels"))
         yield (Slot("labels"), _data_slot(call))
+
+
+def _with_several_douts(
+    wanted: Sequence[Argument], call: Call, request: Request
+) -> Iterator[tuple[Slot, ...]]:
+    """Yield what a backward is given that takes a gradient for each of several outputs."""
+    douts = [
+        argument.name
+        for argument in wanted
+        if argument.name not in call.names
+        and (is_dout(argument.name) or re.fullmatch(r"d[_a-zA-Z]\w*", argument.name))
+        and plain(argument.name) not in ("grads", "gradients")
+    ]
+    slots = [
+        Slot("dout", value=douts.index(argument.name))
+        if argument.name in douts
+        else _by_name(argument, call, request)
+        for argument in wanted
+    ]
+    if len(douts) > 1 and None not in slots:
+        yield tuple(slot for slot in slots if slot is not None)
+
+
+def _with_numbers(
+    wanted: Sequence[Argument], roles: Sequence[Slot | None], unclear: Sequence[int]
+) -> Iterator[tuple[Slot, ...]]:
+    """Yield what a backward may be given whose arguments beside dout are numbers of its update.
+
+    One of them is the learning rate, unless one is called so: the one to which what the update
+    moves is proportional. The others are 1, which changes no product.
+    """
+    numbers = list(unclear)
+    if not any(slot is not None and slot.role == "dout" for slot in roles):
+        numbers = numbers[1:]
+    has_rate = any(slot is not None and slot.role in ("rate", "optimiser") for slot in roles)
+    if not numbers or len(wanted) < 3 or len(numbers) == len(wanted):
+        return
+    for rate in (None,) if has_rate else numbers:
+        yield tuple(
+            slot
+            or (
+                Slot("rate", argument.name)
+                if index == rate
+                else literal(1.0)
+                if index in numbers
+                else Slot("dout")
+            )
+            for index, (argument, slot) in enumerate(zip(wanted, roles, strict=True))
+        )
 
 
 def in_place(found: Sequence[Argument], request: Request) -> Iterator[Argument]:
@@ -358,7 +425,7 @@ def _data_slot(call: Call) -> Slot:
 def _by_name(argument: Argument, call: Call, request: Request) -> Slot | None:
     name, keyword = argument.name, argument.name if argument.is_keyword else None
     for slot in call.slots:
-        if slot.name == name and slot.role in ("data", "labels", "packed"):
+        if slot.name == name and slot.role in ("data", "labels", "packed", "places"):
             return Slot(slot.role, slot.name, slot.value, slot.parts, keyword)
     if name in request.arguments:
         return literal(request.arguments[name], keyword)
@@ -366,8 +433,15 @@ def _by_name(argument: Argument, call: Call, request: Request) -> Slot | None:
         return Slot("cache", keyword=keyword)
     if is_named(name, RATE) and name not in call.names:
         return Slot("rate", keyword=keyword)
+    if is_named(name, OPTIMISERS) and name not in call.names:
+        return Slot("optimiser", keyword=keyword)
     if is_named(name, FLAG):
         return literal(True, keyword)
+    if plain(name) in STRENGTHS:
+        # What backward alone is told to add is of no loss that forward has a part in.
+        return literal(STRENGTH if name in call.names else 0.0, keyword)
+    if is_named(name, MOMENTA) and name not in call.names:
+        return literal(0.0, keyword)
     if call.labels is not None and is_label(name):
         return Slot("labels", call.labels, keyword=keyword)
     if is_dout(name):

@@ -63,6 +63,15 @@ DOUT = {
     *("inputgradient", "ingrad", "gradin", "gradinput"),
 }
 RATE = {"learningrate", "lr", "eta", "alpha", "rate", "stepsize", "learnrate", "epsilonlr"}
+MOMENTA = {"momentum", "mom", "mu", "beta", "gamma", "rho", "decay", "friction", "dampening"}
+"""Factors of what an update remembers, and of nothing in the first one."""
+STRENGTHS = {
+    *("reg", "lambd", "lambda", "l2", "regstrength", "regularization", "weightdecay", "lam"),
+    *("l2reg", "regl2", "lmbda", "regularisation", "regrate", "wd"),
+}
+"""Factors of a regulariser."""
+OPTIMISERS = {"optimizer", "optimiser", "opt", "optim", "updater", "solver"}
+"""Arguments that are given a parameter with its gradient, and return the next parameter."""
 INPUT = {
     "x",
     "z",

@@ -15,6 +15,7 @@ from mnist_cli.gradcheck.adapters.backprop.network import Network, networks
 from mnist_cli.gradcheck.adapters.backprop.operation import NetworkOperation, NetworkSession
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.drawn import RIGHT, is_right
+from mnist_cli.gradcheck.adapters.gradients import by_move
 from mnist_cli.gradcheck.adapters.nodes.made import made_by
 from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.operation import Array, Arrays, Operation
@@ -207,14 +208,17 @@ def _finished(network: Network, loss: Loss, x: Draw, y: Draw, seed: int) -> Netw
     if not np.all(np.isfinite(out)):
         raise UserCodeError(f"The loss {loss.name} is not finite at random inputs.")
     operation = NetworkOperation(network, loss, x, y, _parameters(whole, session, out), seed)
-    if not _one_pass(operation):
+    found = _one_pass(operation)
+    if not found:
         raise UserCodeError(
             f"{network.back} gives no gradients: return them, in the order of the parameters."
         )
     operation.is_scalar = out.size == 1 and not loss.is_slope
     operation.moved = frozenset(operation.by_update)
     for name in operation.parameters:
-        notes = ["by what the update moved"] if name in operation.by_update else []
+        notes = []
+        if name in operation.by_update and name in found:
+            notes += [by_move(operation.at[name], found[name], session.rate)]
         notes += [f"of {loss.name}, assumed"] if loss.is_assumed else []
         if notes:
             operation.methods[name] = ", ".join(notes)

@@ -11,7 +11,7 @@ from mnist_cli.gradcheck.adapters.backprop.costs import Loss
 from mnist_cli.gradcheck.adapters.backprop.network import Network, first_array
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.drawn import DrawnOperation
-from mnist_cli.gradcheck.adapters.session import RATE
+from mnist_cli.gradcheck.adapters.gradients import STEP
 from mnist_cli.gradcheck.adapters.vocabulary import RATE as RATES
 from mnist_cli.gradcheck.adapters.vocabulary import is_named
 from mnist_cli.gradcheck.operation import Array, Arrays, Session, Upstream
@@ -73,22 +73,22 @@ class NetworkSession(Session):
             "labels": y,
             "out": out,
             "count": 1 if axis is None else x.shape[axis],
-            "rate": RATE,
+            "rate": STEP,
         }
         result = call(getattr(self.worker, network.back), *(given[r] for r in network.roles))
         self._take_live()
         found = collected(result, self.worker, network.state, before)
         for name, after in self.arrays.items():
             if name in before and name not in found and not np.array_equal(after, before[name]):
-                found[name] = (before[name] - after) / self._rate
+                found[name] = (before[name] - after) / self.rate
                 self.operation.by_update.add(name)
         return found
 
     @property
-    def _rate(self) -> float:
+    def rate(self) -> float:
         """The learning rate of an update: what was given, or the network's own, or 1."""
         if "rate" in self.operation.network.roles:
-            return RATE
+            return STEP
         numbers = self.operation.network.state.numbers
         return next((v for n, v in numbers.items() if is_named(n, RATES) and v), 1.0)
 

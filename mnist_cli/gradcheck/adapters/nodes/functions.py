@@ -11,6 +11,8 @@ from mnist_cli.gradcheck.adapters.nodes.attributes import numbers_in
 from mnist_cli.gradcheck.adapters.nodes.classes import unwrapped, vars_of_class
 from mnist_cli.gradcheck.adapters.nodes.parents import Leaf, gradients_of, leave, usual_gradients
 from mnist_cli.gradcheck.adapters.nodes.passes import Kind, Pass, returned
+from mnist_cli.gradcheck.adapters.signature import arguments
+from mnist_cli.gradcheck.adapters.vocabulary import is_dout
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.user_code import UserCodeError, call
 
@@ -23,12 +25,19 @@ class Called(Kind):
     kind : type
     names : list of str
     leaf : callable
-    ahead : str
-        The name of the method that is given the nodes.
+    ahead, back : str
+        The names of the method that is given the nodes, and of the one that goes back.
     """
 
-    def __init__(self, kind: type, names: list[str], leaf: Leaf, ahead: str = "__call__"):
-        self.kind, self.names, self.leaf, self.ahead = kind, names, leaf, ahead
+    def __init__(
+        self,
+        kind: type,
+        names: list[str],
+        leaf: Leaf,
+        ahead: str = "__call__",
+        back: str = "backward",
+    ):
+        self.kind, self.names, self.leaf, self.ahead, self.back = kind, names, leaf, ahead, back
         self.gradient = next(iter(usual_gradients(leaf)), None)
 
     def build(self, arrays: Arrays) -> tuple[Any, Any, Sequence[Any]]:
@@ -47,17 +56,26 @@ class Called(Kind):
         shapes = {n: np.asarray(numbers_in(parent)).shape for n, parent in parents.items()}
         if self.gradient is not None:
             leave(parents, self.gradient, shapes, left)
-        try:
-            result = call(made.node.backward, dout)
-        except UserCodeError as error:
-            try:
-                result = call(made.node.backward, self.leaf(dout))
-            except UserCodeError:
-                raise error from None
+        result = self._back(made, dout)
         self.adds = result is None
         if not self.adds or self.gradient is None:
             return returned(result, shapes)
         return gradients_of(parents, self.gradient)
+
+    def _back(self, made: Pass, dout: Array) -> Any:
+        """Go back from an array, from a node, or from the gradient of what was made."""
+        method = getattr(made.node, self.back)
+        wanted = [a for a in arguments(method) if a.is_required]
+        if self.gradient is not None and (not wanted or not is_dout(wanted[0].name)):
+            setattr(made.parents[-1], self.gradient, np.array(dout))
+            return call(method, *made.parents[: len(wanted)])
+        try:
+            return call(method, dout)
+        except UserCodeError as error:
+            try:
+                return call(method, self.leaf(dout))
+            except UserCodeError:
+                raise error from None
 
 
 class Context:

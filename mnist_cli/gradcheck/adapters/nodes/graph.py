@@ -21,6 +21,7 @@ from mnist_cli.gradcheck.adapters.nodes.attributes import (
 from mnist_cli.gradcheck.adapters.nodes.classes import names_in, takes_nothing
 from mnist_cli.gradcheck.adapters.nodes.parents import (
     BELOW,
+    HANDED_ON,
     Leaf,
     StandIn,
     gradients_of,
@@ -32,7 +33,7 @@ from mnist_cli.gradcheck.adapters.nodes.passes import Kind, Pass, returned
 from mnist_cli.gradcheck.adapters.signature import arguments, takes_any
 from mnist_cli.gradcheck.adapters.vocabulary import DOUT, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays
-from mnist_cli.gradcheck.user_code import call
+from mnist_cli.gradcheck.user_code import UserCodeError, call
 
 BY_PARENT = ("gradients", "grads", "grad", "gradient")
 """What nodes call the dictionary in which they keep a gradient for each parent."""
@@ -76,6 +77,7 @@ class Graph(Kind):
         )
         self.pulls = takes_nothing(kind, "forward")
         self.has_children = self.reads_one_child = False
+        self.hands_on: bool | None = None
         self.value = value_name(leaf(an_array()), an_array()) or VALUES[0]
         held = usual_gradients(leaf)
         used = [name for name in GRADIENTS if name in self.used]
@@ -109,9 +111,15 @@ class Graph(Kind):
             return self._by_parent(made.node, parents, dout, bool(left))
         self.adds = True
         shapes = {name: np.shape(peek(parent, self.value)) for name, parent in parents.items()}
+        if self.hands_on is None:
+            self.hands_on = self._adds_to_itself(made, dout)
         leave(parents, self.gradient, shapes, left)
-        setattr(made.node, self.gradient, np.array(dout))
+        setattr(made.node, self.gradient, np.array(dout) * (0.0 if self.hands_on else 1.0))
         result = call(getattr(made.node, self.back), *self._given(made.parents, dout))
+        if self.hands_on:
+            self.adds = False
+            handed = {n: peek(parent, HANDED_ON) for n, parent in parents.items()}
+            return {n: np.asarray(g) for n, g in handed.items() if g is not None}
         found = gradients_of(parents, self.gradient)
         is_untouched = all(
             name in found and np.array_equal(found[name], left.get(name, 0.0 * found[name]))
@@ -121,6 +129,27 @@ class Graph(Kind):
             return found
         self.adds = False
         return returned(result, shapes)
+
+    def _adds_to_itself(self, made: Pass, dout: Array) -> bool:
+        """Return whether a backward adds what it is given to its node's own gradient.
+
+        Then it calls its parents' backward, each with a gradient of its own.
+        """
+        if self.takes_parents or not self.wanted:
+            return False
+        arrays = {
+            name: np.array(numbers_in(parent))
+            for name, parent in zip(self.names, made.parents, strict=True)
+        }
+        twin = self.forward(arrays)
+        setattr(twin.node, self.gradient, np.array(dout))
+        try:
+            call(getattr(twin.node, self.back), *self._given(twin.parents, dout))
+        except UserCodeError:
+            return False
+        after = numbers_in(peek(twin.node, self.gradient))
+        is_called = any(peek(parent, HANDED_ON) is not None for parent in twin.parents)
+        return is_called and after is not None and np.allclose(after, 2 * dout)
 
     def _given(self, parents: list[Any], dout: Array) -> list[Any]:
         if self.takes_parents:

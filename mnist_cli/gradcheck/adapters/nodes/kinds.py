@@ -51,7 +51,9 @@ def kinds_of(kind: type, module: Mapping[str, Any], request: Request) -> Iterato
                 yield Called(kind, names, leaf)
             return
     if forward is not None and not required(kind):
-        yield from _of_forward(kind, forward, module, request)
+        yield from _of_forward(kind, "forward", module, request)
+    elif "__call__" in own and not required(kind):
+        yield from _of_forward(kind, "__call__", module, request)
     else:
         yield from _of_graph(kind, own, module, request)
 
@@ -67,19 +69,20 @@ def _leaf_of_call(kind: type, own: Mapping[str, Any], module: Mapping[str, Any])
 
 
 def _of_forward(
-    kind: type, forward: Any, module: Mapping[str, Any], request: Request
+    kind: type, ahead: str, module: Mapping[str, Any], request: Request
 ) -> Iterator[Kind]:
-    """Yield the kind of nodes made of nothing, whose forward is given nodes."""
-    if not inspect.isfunction(forward) or not names_in(forward) & set(VALUES):
+    """Yield the kind of nodes made of nothing, whose forward, or call, is given nodes."""
+    forward, back = vars_of_class(kind)[ahead], back_of(kind)
+    if not inspect.isfunction(forward) or not names_in(forward) & set(VALUES) or back is None:
         return
     for names in _names(forward, request):
         parents = [StandIn(_square()) for _ in names]
         # It may raise because of the shape: what matters is whether it has looked.
         with contextlib.suppress(UserCodeError):
-            call(call(kind).forward, *parents)
+            call(getattr(call(kind), ahead), *parents)
         if any(parent.was_read for parent in parents):
             for leaf in leaf_makers(kind.__mro__[1:-1], module):
-                yield Called(kind, names, leaf, "forward")
+                yield Called(kind, names, leaf, ahead, back)
                 return
 
 
@@ -95,6 +98,8 @@ def _of_graph(
     taken = {argument.name for argument in arguments(init)}
     literals = {n: v for n, v in request.arguments.items() if n in taken}
     for names in _names(init, request):
+        if takes_any(init) and not _takes(kind, len(names)):
+            continue
         told = dict(literals)
         unread = _unread(kind, names, told)
         if len(unread) == len(names):
@@ -106,6 +111,18 @@ def _of_graph(
         for leaf in leaf_makers(kind.__mro__[1:-1], module):
             yield Graph(kind, names, leaf, back, told)
         return
+
+
+def _takes(kind: type, count: int) -> bool:
+    """Return whether a class that takes any number of parents computes with as many as these.
+
+    What computes may name them: ``_forward(self, a, b)``.
+    """
+    try:
+        call(kind, *(StandIn(_square()) for _ in range(count)))
+    except UserCodeError as error:
+        return "positional argument" not in error.raised and "unpack" not in error.raised
+    return True
 
 
 def _names(function: Callable[..., Any], request: Request) -> Iterator[list[str]]:

@@ -23,6 +23,8 @@ from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 ABOVE = ("inbound", "parent", "input", "prev", "inp", "operand", "args")
 BELOW = ("outbound", "child", "consumer", "output", "next", "succ", "outs")
 """What is in the names of the lists of a node's parents, and of its children."""
+HANDED_ON = "_handed_on"
+"""Where a parent has the gradients that its backward was called with."""
 NOBODYS = ("builtins", "numpy", "abc", "typing")
 """The modules whose classes are nobody's parents."""
 
@@ -52,10 +54,14 @@ class StandIn:
         if name == "requires_grad":
             return True
         if name in BACKWARDS:
-            return lambda *given, **named: None
+            return self._note
         if not name.startswith("__") and any(part in name for part in (*ABOVE, *BELOW)):
             return self.__dict__.setdefault(name, [])
         raise AttributeError(f"a parent has no attribute {name!r}")
+
+    def _note(self, *given: Any, **named: Any) -> None:
+        """Note the gradient that a node hands on by calling its parents' backward."""
+        note(self.__dict__, given)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in VALUES:
@@ -130,9 +136,16 @@ def gradients_of(parents: Mapping[str, Any], gradient: str) -> Arrays:
     return {name: array for name, array in found.items() if array is not None}
 
 
+def note(attributes: dict[str, Any], given: Sequence[Any]) -> None:
+    """Add up the gradients that a parent's backward is called with."""
+    gradient = numbers_in(given[0]) if given else None
+    if gradient is not None:
+        attributes[HANDED_ON] = attributes.get(HANDED_ON, 0.0) + gradient
+
+
 def quiet(parent: Any, back: str) -> None:
     """Let a parent have nothing behind it, so that going back ends there."""
     try:
-        setattr(parent, back, lambda *given, **named: None)
+        setattr(parent, back, lambda *given, **named: note(vars(parent), given))
     except Exception:
         return

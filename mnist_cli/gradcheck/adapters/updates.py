@@ -1,0 +1,69 @@
+"""What a backward moves that updates its own parameters: by which learning rate, how exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from mnist_cli.gradcheck.adapters.code import CodeOperation
+from mnist_cli.gradcheck.adapters.gradients import STEP
+from mnist_cli.gradcheck.operation import Arrays
+from mnist_cli.gradcheck.user_code import UserCodeError
+
+EXACTLY = 1e-6
+"""How far from half a move may be that is made with half the learning rate."""
+
+
+def moves(operation: CodeOperation, rate: float = STEP) -> Arrays:
+    """Return by how much a backward moves each parameter that it moves.
+
+    Parameters
+    ----------
+    operation : CodeOperation
+    rate : float
+        The learning rate that backward is given, if it takes one.
+    """
+    session = operation.open({name: array.copy() for name, array in operation.at.items()})
+    session.rate = rate
+    out = session.forward().copy()
+    before = {name: session.arrays[name].copy() for name in operation.parameters}
+    session.backward(operation.upstreams(out, np.random.default_rng(0))[0].dout.copy())
+    return {
+        name: session.arrays[name] - old
+        for name, old in before.items()
+        if session.arrays[name].shape == old.shape and not np.array_equal(session.arrays[name], old)
+    }
+
+
+def is_proportional(operation: CodeOperation) -> bool:
+    """Return whether what backward moves is in proportion to the learning rate that it is given."""
+    return _are_halves(moves(operation), lambda: moves(operation, STEP / 2))
+
+
+def own_rate(operation: CodeOperation) -> str:
+    """Return the number of the object to which what backward moves is in proportion, or ""."""
+
+    def halved(name: str) -> Arrays:
+        other = operation.moved_to(operation.at | {name: operation.at[name] / 2})
+        assert isinstance(other, CodeOperation)
+        return moves(other)
+
+    whole = moves(operation)
+    numbers = [name for name, value in operation.reading.state.numbers.items() if value]
+    return next((n for n in numbers if whole and _are_halves(whole, partial(halved, n))), "")
+
+
+def _are_halves(whole: Arrays, half: Callable[[], Arrays]) -> bool:
+    """Return whether all moves are half as large in a second pass, and there are any."""
+    if not whole:
+        return False
+    try:
+        halves = half()
+    except UserCodeError:
+        return False
+    return whole.keys() == halves.keys() and all(
+        np.allclose(2 * halves[name], move, rtol=EXACTLY, atol=EXACTLY * np.abs(move).max())
+        for name, move in whole.items()
+    )
