@@ -33,6 +33,8 @@ TITLES = {
     "learning_rates": "`backward(dout, learning_rate)`, weights updated inside",
     "attributes": "state in attributes: `forward(self)`, `backward(self)`",
     "networks": "whole networks",
+    "three_functions": "networks in three functions: output, cost, gradients",
+    "recurrent": "recurrent cells, tables of vectors",
     "columns": "examples in columns",
     "nodes": "graph nodes, array autograd",
     "lists": "lists in and out",

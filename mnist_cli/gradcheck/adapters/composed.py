@@ -58,10 +58,11 @@ class Cost:
     shared: tuple[str, ...]
 
 
-def pairs(code: Code) -> Iterator[tuple[Function, Function]]:
-    """Yield the cost as one function of everything, with its backward; the likeliest cost first.
+def pairs(code: Code) -> Iterator[tuple[Function, Function, str]]:
+    """Yield the cost as one function of everything, with its backward, and the cost's name.
 
-    Nothing where backward is told no labels, or forward is, or there is no cost beside them.
+    Where there are several, those with a regulariser's factor if backward has one, and without if
+    not. Nothing where backward is told no labels, or forward is, or there is no cost beside them.
     """
     taken = [argument.name for argument in arguments(code.thing)]
     told = [argument.name for argument in arguments(code.backward)]
@@ -70,8 +71,11 @@ def pairs(code: Code) -> Iterator[tuple[Function, Function]]:
         return
     factors = {name for name in told if plain(name) in STRENGTHS}
     costs = [cost for name in code.module if (cost := _cost(name, code, taken)) is not None]
-    for cost in sorted(costs, key=lambda cost: len(factors ^ {*cost.shared} - {*taken})):
-        yield _composed(code.thing, cost, code.backward, labels[-1])
+    strange = {id(cost): len(factors ^ {*cost.shared} - {*taken}) for cost in costs}
+    for cost in costs:
+        if strange[id(cost)] == min(strange.values()):
+            name = f"{cost.function.__name__}({cost.output}, {cost.labels})"
+            yield *_composed(code.thing, cost, code.backward, labels[-1]), name
 
 
 def _cost(name: str, code: Code, taken: list[str]) -> Cost | None:

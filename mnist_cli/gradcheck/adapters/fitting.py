@@ -342,6 +342,8 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
         operation.reading = replace(operation.reading, gives="jacobian")
     operation.exempt |= frozenset(n for n in operation.given_numbers if n not in computed)
     operation.returns_more = bool(session.rest)
+    if reading.remark:
+        operation.remarks.append(reading.remark)
     if reading.looks_up:
         names = ", ".join(operation.labels_names)
         operation.remarks.append(f"not differentiated: {names}, the places in a table")

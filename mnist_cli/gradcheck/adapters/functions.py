@@ -40,5 +40,8 @@ def readings(
         is_derivative = len(names) == 1 and not has_cache and call.labels is None
         for wants in backward_slots(backward, call, request, is_derivative=is_derivative):
             # Without labels and without dout, it is the derivative itself.
-            is_layer = call.labels is not None or any(slot.role == "dout" for slot in wants)
+            has_dout = any(slot.role == "dout" for slot in wants)
+            if call.looks_up and not has_dout:
+                continue
+            is_layer = call.labels is not None or has_dout
             yield made(NOTHING, forward, backward, call, wants, is_layer=is_layer)

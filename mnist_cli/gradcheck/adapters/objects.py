@@ -106,8 +106,12 @@ def of_methods(
     )
     ways.append(lookups(f, request))
     for call in chain(*ways):
-        looks_up = any(slot.role == "places" for slot in call.slots)
-        if not call.arrays and call.labels is None and not looks_up:
+        if call.looks_up:
+            for wants in backward_slots(b, call, request, is_derivative=False):
+                if any(slot.role == "dout" for slot in wants):
+                    yield made(state, forward, backward, call, wants, is_layer=True)
+            continue
+        if not call.arrays and call.labels is None:
             yield from of_state(state, forward, backward)
             continue
         if is_derivative and call.labels is None and len(call.arrays) == 1:

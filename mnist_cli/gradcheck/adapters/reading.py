@@ -111,6 +111,8 @@ class Reading:
     """Where an object has the gradient from above, whose backward takes nothing."""
     is_against_names: bool = False
     """Whether the labels are another argument than the one that is called so."""
+    remark: str = ""
+    """What to say of how it was read."""
     own_rate: str = ""
     """The number of the object that is the learning rate of its updates by what it does alone."""
 

@@ -184,8 +184,9 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
     thing = code.thing
     if code.backward is not None:
         module = composed.with_parameters(code, request)
-        for whole, back in composed.pairs(code):
-            yield from functions.readings(whole, back, request, module)
+        for whole, back, cost in composed.pairs(code):
+            for reading in functions.readings(whole, back, request, module):
+                yield replace(reading, remark=f"The gradients are taken for those of {cost}.")
         yield from functions.readings(thing, code.backward, request, module)
         return
     if inspect.isroutine(thing):

@@ -166,7 +166,7 @@ def several_inputs(
         if has_weights:
             for gates in GATES:
                 yield recurrent(names, n, (features, HIDDEN), gates)
-        for widths in permutations({shape[0]: None for _, shape in held(state) if shape}, 2):
+        for widths in recurrent_widths(shape for _, shape in held(state)):
             yield recurrent(names, n, widths)
     alike = Draw((features, n), axis=-1) if request.columns else Draw((n, features))
     yield dict.fromkeys(names, alike)
@@ -213,6 +213,16 @@ def is_per_feature(name: str) -> bool:
 def is_hidden_state(name: str) -> bool:
     """Return whether an argument is called as the hidden state of a recurrent cell is."""
     return plain(name.rpartition(".")[2]).rstrip("0123456789") in HIDDEN_STATES
+
+
+def recurrent_widths(shapes: Iterable[Shape]) -> Iterator[tuple[int, int]]:
+    """Yield how wide input and hidden state may be, by a cell's matrices: one for each, or both."""
+    matrices = [shape for shape in shapes if len(shape) == 2]
+    yield from permutations({shape[0]: None for shape in matrices}, 2)
+    for rows, columns in matrices:
+        for gates in GATES:
+            if columns % gates == 0 and rows > columns // gates:
+                yield rows - columns // gates, columns // gates
 
 
 def recurrent(names: Sequence[str], n: int, widths: tuple[int, int], gates: int = 1) -> Draws:

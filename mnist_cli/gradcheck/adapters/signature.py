@@ -110,6 +110,11 @@ class Call:
     known: Mapping[str, Draw] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether it is given the rows of a table to look up."""
+        return any(slot.role == "places" for slot in self.slots)
+
 
 def of_places(call: Call) -> Call | None:
     """Return a call whose first array is the rows of a table to look up, or None for a loss."""

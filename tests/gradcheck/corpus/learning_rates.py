@@ -294,3 +294,108 @@ class PerceptronsPlain(Perceptrons):
         back = error @ self.w.T
         self.w -= eta * (self.x.T @ delta)
         return back
+
+
+class Momentous:
+    """A learning rate and a momentum for the update."""
+
+    def __init__(self, inputs=4, outputs=3):
+        self.weights = np.random.randn(inputs, outputs)
+        self.bias = np.zeros((1, outputs))
+        self.v_weights, self.v_bias = np.zeros_like(self.weights), np.zeros_like(self.bias)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights + self.bias
+
+    def backward(self, delta, learning_rate, momentum):
+        back = delta @ self.weights.T
+        self.v_weights = momentum * self.v_weights - learning_rate * self.x.T @ delta
+        self.v_bias = momentum * self.v_bias - learning_rate * delta.sum(axis=0, keepdims=True)
+        self.weights += self.v_weights
+        self.bias += self.v_bias
+        return back
+
+
+class Paced:
+    """Numbers that are not called as what they are."""
+
+    def __init__(self, inputs=4, outputs=3):
+        self.W = np.random.randn(inputs, outputs)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout, softness, pace):
+        back = dout @ self.W.T
+        self.W -= pace * self.x.T @ dout / softness
+        return back
+
+
+class PacedTooFast(Paced):
+    """Three times the gradient."""
+
+    def backward(self, dout, softness, pace):
+        return super().backward(dout, softness, 3 * pace)
+
+
+class Decaying(Paced):
+    """A weight decay that backward alone is told of."""
+
+    def backward(self, dout, eta, weight_decay):
+        back = dout @ self.W.T
+        self.W -= eta * (self.x.T @ dout + weight_decay * self.W)
+        return back
+
+
+class OwnPace(Paced):
+    """A learning rate of its own, by another name."""
+
+    def __init__(self, inputs=4, outputs=3):
+        super().__init__(inputs, outputs)
+        self.mu = 0.05
+
+    def backward(self, dout):
+        back = dout @ self.W.T
+        self.W = self.W - self.mu * (self.x.T @ dout)
+        return back
+
+
+class OwnPaceUphill(OwnPace):
+    """Up, and not down."""
+
+    def backward(self, dout):
+        back = dout @ self.W.T
+        self.W = self.W + self.mu * (self.x.T @ dout)
+        return back
+
+
+class HandedOptimizer(Paced):
+    """The optimiser is an argument of backward."""
+
+    def backward(self, dout, optimizer):
+        back = dout @ self.W.T
+        self.W = optimizer.update(self.W, self.x.T @ dout)
+        return back
+
+
+class HandedOptimizerTransposed(Paced):
+    """And is given something else."""
+
+    def __init__(self, inputs=4, outputs=4):
+        super().__init__(inputs, outputs)
+
+    def backward(self, dout, optimizer):
+        back = dout @ self.W.T
+        optimizer.step([(self.W, dout.T @ self.x)])
+        return back
+
+
+class HandedOptimizerRate(Paced):
+    """An optimiser that is asked for its learning rate alone."""
+
+    def backward(self, dout, opt):
+        back = dout @ self.W.T
+        self.W -= opt.lr * self.x.T @ dout
+        return back

@@ -325,6 +325,15 @@ _wrong("learning_rates", "WithOptimizerFive", FIXED, "5·mean for the sum", rows
 _wrong("learning_rates", "WithOptimizerAfter", UPDATED, "dx by the new weights")
 _wrong("learning_rates", "DoubleStep", "factor-two", "twice", rows=("to W",))
 
+_right("learning_rates", "Momentous", note="a momentum is an argument, too")
+_right("learning_rates", "Paced", note="numbers with names of nobody")
+_wrong("learning_rates", "PacedTooFast", "constant-factor", "three times", rows=("to W",))
+_right("learning_rates", "Decaying", note="a weight decay that the loss has no part in")
+_right("learning_rates", "OwnPace", note="its own rate, by what it does")
+_wrong("learning_rates", "OwnPaceUphill", "sign-flipped", "+=", rows=("to W",))
+_right("learning_rates", "HandedOptimizer")
+_wrong("learning_rates", "HandedOptimizerTransposed", "transposed", "xᵀ·dout turned round")
+_right("learning_rates", "HandedOptimizerRate")
 _right("learning_rates", "Perceptrons", note="feed_forward, back_propagate(error, eta)")
 _wrong(
     "learning_rates",
@@ -522,3 +531,33 @@ _wrong(
 )
 _right("forum", "CrossEntropyNode")
 _wrong("forum", "CrossEntropyNodeJoint", "softmax-twice", "p - t for -t/p")
+
+# ---- more nodes
+
+_right("nodes", "BranchProduct", note="its backward calls those of its parents")
+_wrong("nodes", "BranchProductSwapped", "gradients-swapped", "in the wrong order")
+_right("nodes", "TanhOfWire", note="called with a node, given the parent to go back")
+_wrong("nodes", "TanhOfWireSets", "gradient-overwritten", "= for +=")
+_right("nodes", "RectifierOfWire", note="returns itself")
+
+# ---- recurrent cells, and tables
+
+_right("recurrent", "gru_cell_forward", note="the hidden state is an input")
+_right("recurrent", "lstm_step_forward", note="two outputs")
+_wrong("recurrent", "peephole_step_forward", "unknown", "nothing comes down the cell")
+_right("recurrent", "Cell")
+_wrong("recurrent", "CellDoubled", "factor-two", "twice", rows=("to h_prev",))
+_right("recurrent", "Memory", note="two outputs of an object, one matrix")
+_right("recurrent", "Embedding", note="integers go in")
+_wrong("recurrent", "EmbeddingOnce", "wrong-rows", "a word twice", rows=("to table",))
+_right("recurrent", "lookup_forward")
+
+# ---- networks in three functions
+
+NOT_FAR = ("--skip", "large-inputs")
+
+_right("three_functions", "forward_propagation", note="parameters by the file's own function")
+_wrong("three_functions", "scores_forward", "unknown", "no slope of the tangent", rows=("to W1",))
+_right("three_functions", "model_forward", *NOT_FAR, note="the output is given to backward")
+_right("three_functions", "ridge_forward", note="a cost with a regulariser")
+_wrong("three_functions", "lasso_forward", NO_PENALTY, "in the cost alone", rows=("to W1",))

@@ -319,3 +319,66 @@ class LinearOneBias(Linear):
         self.gradients[b] = np.zeros_like(b.value)
         for child in self.outbound_nodes:
             self.gradients[b] += np.sum(child.gradients[self])
+
+
+class Branch:
+    """A node that takes any number of parents, and hands gradients on by calling them."""
+
+    def __init__(self, *inputs):
+        self.inputs, self.grad = inputs, 0
+        self.data = self._compute(*[node.data for node in inputs])
+
+    def backward(self, grad):
+        self.grad = self.grad + grad
+        for node, share in zip(
+            self.inputs, self._share(grad, *[node.data for node in self.inputs]), strict=True
+        ):
+            node.backward(share)
+
+
+class BranchProduct(Branch):
+    def _compute(self, a, b):
+        return a * b
+
+    def _share(self, grad, a, b):
+        return grad * b, grad * a
+
+
+class BranchProductSwapped(BranchProduct):
+    def _share(self, grad, a, b):
+        return grad * a, grad * b
+
+
+class Wire:
+    """A leaf with a gradient."""
+
+    def __init__(self, data):
+        self.data, self.grad = np.asarray(data), np.zeros(np.shape(data))
+
+
+class TanhOfWire:
+    """It is called with a node, makes one, and is given the parent to go back."""
+
+    def __call__(self, x):
+        self.out = Wire(np.tanh(x.data))
+        return self.out
+
+    def _back(self, x):
+        x.grad += self.out.grad * (1 - self.out.data**2)
+
+
+class TanhOfWireSets(TanhOfWire):
+    def _back(self, x):
+        x.grad = self.out.grad * (1 - self.out.data**2)
+
+
+class RectifierOfWire:
+    """It is the node that it makes."""
+
+    def forward(self, x):
+        self.x, self.data = x, np.maximum(0, x.data)
+        self.grad = np.zeros_like(self.data)
+        return self
+
+    def backward(self):
+        self.x.grad += self.grad * (self.x.data > 0)

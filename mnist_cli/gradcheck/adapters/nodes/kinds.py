@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters.nodes.attributes import VALUES
+from mnist_cli.gradcheck.adapters.nodes.attributes import GRADIENTS, VALUES
 from mnist_cli.gradcheck.adapters.nodes.classes import (
     back_of,
     names_in,
@@ -20,7 +20,7 @@ from mnist_cli.gradcheck.adapters.nodes.classes import (
 )
 from mnist_cli.gradcheck.adapters.nodes.functions import Called, WithContext
 from mnist_cli.gradcheck.adapters.nodes.graph import Graph
-from mnist_cli.gradcheck.adapters.nodes.parents import Leaf, StandIn, leaf_makers
+from mnist_cli.gradcheck.adapters.nodes.parents import Leaf, StandIn, leaf_makers, usual_gradients
 from mnist_cli.gradcheck.adapters.nodes.passes import Kind
 from mnist_cli.gradcheck.adapters.signature import arguments, takes_any
 from mnist_cli.gradcheck.operation import Array
@@ -81,9 +81,8 @@ def _of_forward(
         with contextlib.suppress(UserCodeError):
             call(getattr(call(kind), ahead), *parents)
         if any(parent.was_read for parent in parents):
-            for leaf in leaf_makers(kind.__mro__[1:-1], module):
-                yield Called(kind, names, leaf, ahead, back)
-                return
+            yield Called(kind, names, _leaves(kind, back, module)[0], ahead, back)
+            return
 
 
 def _of_graph(
@@ -108,7 +107,7 @@ def _of_graph(
         if unread and _unread(kind, names, as_numbers) == unread:
             told = as_numbers
         names = [name for name in names if name not in told]
-        for leaf in leaf_makers(kind.__mro__[1:-1], module):
+        for leaf in _leaves(kind, back, module):
             yield Graph(kind, names, leaf, back, told)
         return
 
@@ -123,6 +122,13 @@ def _takes(kind: type, count: int) -> bool:
     except UserCodeError as error:
         return "positional argument" not in error.raised and "unpack" not in error.raised
     return True
+
+
+def _leaves(kind: type, back: str, module: Mapping[str, Any]) -> list[Leaf]:
+    """Return what makes a parent, first those whose gradient is called as the code calls it."""
+    used = names_in(vars_of_class(kind)[back]) & {*GRADIENTS}
+    found = leaf_makers(kind.__mro__[1:-1], module)
+    return sorted(found, key=lambda leaf: bool(used) and not used & {*usual_gradients(leaf)})
 
 
 def _names(function: Callable[..., Any], request: Request) -> Iterator[list[str]]:

@@ -1,0 +1,154 @@
+"""Recurrent cells, whose hidden state is an input and an output, and tables of vectors."""
+
+import numpy as np
+
+
+def _gate(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def gru_cell_forward(x, h_prev, Wx, Wh, b):
+    """Two gates: how much of the state is renewed, and how much of it is looked at."""
+    size = h_prev.shape[1]
+    ax, ah = x @ Wx + b, h_prev @ Wh
+    z = _gate(ax[:, :size] + ah[:, :size])
+    r = _gate(ax[:, size : 2 * size] + ah[:, size : 2 * size])
+    n = np.tanh(ax[:, 2 * size :] + r * ah[:, 2 * size :])
+    return z * h_prev + (1 - z) * n, (x, h_prev, Wx, Wh, z, r, n, ah[:, 2 * size :])
+
+
+def gru_cell_backward(dh, cache):
+    x, h_prev, Wx, Wh, z, r, n, state = cache
+    dn = dh * (1 - z) * (1 - n**2)
+    dz = dh * (h_prev - n) * z * (1 - z)
+    dr = dn * state * r * (1 - r)
+    dax = np.hstack([dz, dr, dn])
+    dah = np.hstack([dz, dr, dn * r])
+    return dax @ Wx.T, dah @ Wh.T + dh * z, x.T @ dax, h_prev.T @ dah, dax.sum(axis=0)
+
+
+def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
+    """Two outputs, and a gradient from above for each."""
+    size = prev_h.shape[1]
+    a = x @ Wx + prev_h @ Wh + b
+    i, f, o = (_gate(a[:, k * size : (k + 1) * size]) for k in range(3))
+    g = np.tanh(a[:, 3 * size :])
+    next_c = f * prev_c + i * g
+    next_h = o * np.tanh(next_c)
+    return next_h, next_c, (x, prev_h, prev_c, Wx, Wh, i, f, o, g, next_c)
+
+
+def lstm_step_backward(dnext_h, dnext_c, cache):
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, next_c = cache
+    t = np.tanh(next_c)
+    dc = dnext_c + dnext_h * o * (1 - t**2)
+    da = np.hstack(
+        [
+            dc * g * i * (1 - i),
+            dc * prev_c * f * (1 - f),
+            dnext_h * t * o * (1 - o),
+            dc * i * (1 - g**2),
+        ]
+    )
+    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+
+
+def peephole_step_forward(x, prev_h, prev_c, Wx, Wh, b):
+    return lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b)
+
+
+def peephole_step_backward(dnext_h, dnext_c, cache):
+    """What comes down the cell itself is forgotten."""
+    return lstm_step_backward(dnext_h, np.zeros_like(dnext_c), cache)
+
+
+class Cell:
+    """A hidden state by its side."""
+
+    def __init__(self, inputs=5, hidden=3):
+        self.Wx = np.random.randn(inputs, hidden)
+        self.Wh = np.random.randn(hidden, hidden)
+        self.b = np.zeros(hidden)
+
+    def forward(self, x, h_prev):
+        self.x, self.h_prev = x, h_prev
+        self.h = np.tanh(x @ self.Wx + h_prev @ self.Wh + self.b)
+        return self.h
+
+    def backward(self, dh):
+        da = dh * (1 - self.h**2)
+        self.dWx, self.dWh, self.db = self.x.T @ da, self.h_prev.T @ da, da.sum(axis=0)
+        return da @ self.Wx.T, da @ self.Wh.T
+
+
+class CellDoubled(Cell):
+    """The gradient to the state is twice what it should be."""
+
+    def backward(self, dh):
+        dx, dh_prev = super().backward(dh)
+        return dx, 2 * dh_prev
+
+
+class Memory:
+    """A class with two outputs."""
+
+    def __init__(self, inputs=5, hidden=3):
+        self.W = np.random.randn(inputs + hidden, 4 * hidden) / 2
+        self.b = np.zeros(4 * hidden)
+
+    def forward(self, x, h, c):
+        self.x, self.h, self.c = x, h, c
+        a = np.hstack([x, h]) @ self.W + self.b
+        self.i, self.f, self.o, g = np.split(a, 4, axis=1)
+        self.i, self.f, self.o, self.g = _gate(self.i), _gate(self.f), _gate(self.o), np.tanh(g)
+        self.c_next = self.f * c + self.i * self.g
+        return self.o * np.tanh(self.c_next), self.c_next
+
+    def backward(self, dh, dc):
+        t = np.tanh(self.c_next)
+        dc = dc + dh * self.o * (1 - t**2)
+        da = np.hstack(
+            [
+                dc * self.g * self.i * (1 - self.i),
+                dc * self.c * self.f * (1 - self.f),
+                dh * t * self.o * (1 - self.o),
+                dc * self.i * (1 - self.g**2),
+            ]
+        )
+        self.dW, self.db = np.hstack([self.x, self.h]).T @ da, da.sum(axis=0)
+        back = da @ self.W.T
+        return back[:, : self.x.shape[1]], back[:, self.x.shape[1] :], dc * self.f
+
+
+class Embedding:
+    """Rows of a table, which are looked up by their numbers."""
+
+    def __init__(self, words=9, width=4):
+        self.table = np.random.randn(words, width)
+
+    def forward(self, words):
+        self.words = words
+        return self.table[words]
+
+    def backward(self, dout):
+        self.dtable = np.zeros_like(self.table)
+        np.add.at(self.dtable, self.words, dout)
+
+
+class EmbeddingOnce(Embedding):
+    """A word that stands there twice counts once."""
+
+    def backward(self, dout):
+        self.dtable = np.zeros_like(self.table)
+        self.dtable[self.words] += dout
+
+
+def lookup_forward(places, W):
+    return W[places], (places, W.shape)
+
+
+def lookup_backward(dout, cache):
+    places, shape = cache
+    dW = np.zeros(shape)
+    np.add.at(dW, places, dout)
+    return dW
