@@ -126,6 +126,11 @@ def has_labels(reading: Reading) -> bool:
     )
 
 
+def reading_labels(reading: Reading) -> str:
+    """Return what the code calls its labels."""
+    return next((slot.name for slot in reading.takes if slot.role == "labels"), "")
+
+
 def _trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Iterator[Trial]:
     """Yield what may be drawn for the arguments and the labels, the likeliest first."""
     names = names_of(reading)
@@ -154,9 +159,14 @@ def _trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Ite
             for kinds in _kinds_of_inputs(draws):
                 yield kinds, None
             continue
+        told = shapes.of_labels(reading_labels(reading), request)
+        if told is not None:
+            draws = shapes.with_as_many(draws, told, reading.state, request)
         x = draws[names[0]] if names else Draw((1,), axis=None)
         x = next((d for d in draws.values() if d.axis is not None), x)
         forms = shapes.labels(x, draws, reading.state, request)
+        if told is not None:
+            forms = shapes.labels_of_shape(told, x, request)
         if "labels" in given:
             forms = iter([shapes.given(given["labels"], request)])
         for form in _usable(reading, draws, list(forms), seed):

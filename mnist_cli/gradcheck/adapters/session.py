@@ -321,8 +321,8 @@ class CodeSession(Session):
                 if left is not None and not any(left is g for g in attributes.values()):
                     found[name] = left
         return {
-            name: numbers_of(name, gradient, operation.at[name].shape)
-            for name, gradient in found.items()
+            name: numbers_of(name, g, operation.at[name].shape, is_data=name in operation.data)
+            for name, g in found.items()
         }
 
 
@@ -339,10 +339,19 @@ def layers_within(thing: Any, reading: Reading) -> list[Any]:
     return [each for each in found if hasattr(each, "__dict__") and not isinstance(each, type)]
 
 
-def numbers_of(name: str, gradient: Array, shape: tuple[int, ...]) -> Array:
-    """Return a gradient, or say that it is none; one number may have any shape of one element."""
+def numbers_of(
+    name: str, gradient: Array, shape: tuple[int, ...], *, is_data: bool = False
+) -> Array:
+    """Return a gradient in the shape of what it is to, or say that it is none.
+
+    One number may have any shape of one element. The gradient to a parameter (1, n) may be (n,), as
+    what it is subtracted from stays (1, n).
+    """
     if gradient.size == 1 and int(np.prod(shape)) == 1:
         gradient = gradient.reshape(shape)
+    if not is_data and 0 < gradient.ndim < len(shape):
+        ones = (1,) * (len(shape) - gradient.ndim)
+        gradient = gradient.reshape(shape) if shape == ones + gradient.shape else gradient
     if gradient.dtype.kind not in "fiub":
         raise UserCodeError(
             f"The gradient to {name} is an array of {gradient.dtype}, where real numbers are "

@@ -370,6 +370,36 @@ def labels(x: Draw, draws: Draws, state: State, request: Request) -> Iterator[Dr
         yield Draw((1, n) if columns else (n, 1), "bits", x.axis)
 
 
+def of_labels(name: str, request: Request) -> Shape | None:
+    """Return the shape that was asked for the labels, by their name."""
+    return request.shapes.get(name) if name else None
+
+
+def with_as_many(draws: Draws, labels: Shape, state: State, request: Request) -> Draws:
+    """Return the draws with as many examples as labels, where no shape of their own is told.
+
+    The one input of a loss without weights has the shape of its labels, if that has two axes.
+    """
+    free = [n for n in draws if n not in request.shapes and "" not in request.shapes]
+    if len(draws) == len(free) == 1 and len(labels) > 1 and not state.arrays:
+        return {free[0]: drawn(labels, request)}
+    count = labels[-1 if request.columns else 0] if labels else 1
+    return {n: d.resized(count) if n in free else d for n, d in draws.items()}
+
+
+def labels_of_shape(shape: Shape, x: Draw, request: Request) -> Iterator[Draw]:
+    """Yield the forms that labels of a shape may have, the likeliest first."""
+    kinds: list[Kind] = ["onehot", "soft", "real", "signs", "bits", "index"]
+    if request.labels == "index" or len(shape) < len(x.shape) or shape[-1:] == (1,):
+        kinds = ["index", "bits", "real", "signs"]
+    elif request.labels == "onehot":
+        kinds = ["onehot", "soft"]
+    across = 0 if x.axis == -1 and len(x.shape) > 1 else -1
+    classes = request.classes or (x.shape[across] if x.shape else FEATURES)
+    for kind in kinds:
+        yield Draw(shape, kind, x.axis if shape else None, classes)
+
+
 def places(draws: Draws, state: State) -> Iterator[Draw]:
     """Yield which rows may be looked up of the code's tables: a few, or a few an example."""
     tables = [d.shape for d in draws.values()] + [shape for _, shape in held(state)]

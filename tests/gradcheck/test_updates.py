@@ -1,0 +1,117 @@
+"""Backwards that update the parameters themselves, and what they are given for that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_cli.gradcheck import assert_gradients, check
+from mnist_cli.gradcheck.user_code import UserCodeError
+
+
+class Dense:
+    """A layer that updates itself, however its backward is called."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.W, self.b = rng.standard_normal((4, 3)), rng.standard_normal((1, 3))
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W + self.b
+
+    def step(self, dout: Any, rate: Any) -> Any:
+        back = dout @ self.W.T
+        self.W = self.W - rate * (self.x.T @ dout)
+        self.b = self.b - rate * dout.sum(axis=0, keepdims=True)
+        return back
+
+
+class Paced(Dense):
+    def backward(self, dout: Any, calm: Any, pace: Any) -> Any:
+        return self.step(dout, pace / calm)
+
+
+class PacedBoth(Dense):
+    """Moves by what is in proportion to neither of its numbers."""
+
+    def backward(self, dout: Any, one: Any, other: Any) -> Any:
+        return self.step(dout, one + other)
+
+
+class Remembering(Dense):
+    def backward(self, dout: Any, lr: Any, momentum: Any, weight_decay: Any) -> Any:
+        W = self.W
+        back = self.step(dout, lr)
+        self.W = self.W - lr * weight_decay * W + momentum * W
+        return back
+
+
+class OwnPace(Dense):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mu = 0.125
+
+    def backward(self, dout: Any) -> Any:
+        return self.step(dout, self.mu)
+
+
+class Asking(Dense):
+    def backward(self, dout: Any, optimizer: Any) -> Any:
+        return self.step(dout, optimizer.learning_rate)
+
+
+class Handing(Dense):
+    def backward(self, dout: Any, optimizer: Any) -> Any:
+        back = dout @ self.W.T
+        optimizer.step([("W", self.W, self.x.T @ dout), (self.b, dout.sum(axis=0, keepdims=True))])
+        return back
+
+
+@pytest.mark.parametrize("kind", [Paced, Remembering, OwnPace, Asking, Handing])
+def test_what_an_update_moves_is_the_gradient_whatever_it_is_given(kind: type[Dense]) -> None:
+    report = check(kind())
+    assert all(row.passed for row in report)
+    assert {"x", "W", "b"} <= {row.argument for row in report}
+
+
+@pytest.mark.parametrize("kind", [Paced, Remembering, OwnPace, Asking])
+def test_the_row_says_how_exact_the_difference_is(kind: type[Dense]) -> None:
+    (row,) = [each for each in check(kind()) if each.argument == "W"]
+    assert "by what the update moved, exact to " in row.method
+    exact = float(row.method.rpartition(" ")[2])
+    assert 1e-18 < exact < 1e-13
+
+
+@pytest.mark.parametrize("kind", [Paced, Remembering, OwnPace, Asking])
+def test_an_update_that_is_wrong_is_found_whatever_it_is_given(kind: type[Dense]) -> None:
+    class Wrong(kind):  # type: ignore[misc, valid-type]
+        def step(self, dout: Any, rate: Any) -> Any:
+            before: Any = self.W
+            back = super().step(dout, rate)
+            self.W: Any = before + 3 * (self.W - before)
+            return back
+
+    (row,) = [each for each in check(Wrong()) if each.argument == "W"]
+    assert not row.passed
+    assert row.diagnosis is not None
+    assert row.diagnosis.name == "constant-factor"
+
+
+def test_a_move_in_proportion_to_no_number_is_not_taken_for_a_gradient() -> None:
+    with pytest.raises((AssertionError, UserCodeError)):
+        assert_gradients(PacedBoth())
+
+
+class Row(Dense):
+    """The gradient to a bias (1, 3) is (3,)."""
+
+    def backward(self, dout: Any) -> Any:
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+def test_the_gradient_to_a_row_may_be_a_vector_as_what_it_is_taken_from_stays_a_row() -> None:
+    assert_gradients(Row())
