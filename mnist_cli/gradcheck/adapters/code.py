@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters import gradients
 from mnist_cli.gradcheck.adapters.drawing import Draw
+from mnist_cli.gradcheck.adapters.optimisers import optimisers
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.signature import arguments
@@ -86,7 +86,7 @@ class CodeOperation(Operation):
         ]
         self.expected = tuple(self.at)
         """What may have a gradient, in the order in which they are returned."""
-        self.optimisers = gradients.optimisers(state) if state.thing is not None else []
+        self.optimisers = optimisers(state) if state.thing is not None else []
         self.draws_globally = True
         """Whether forward draws from NumPy's global generator, as far as is known."""
         self.has_drawn = False

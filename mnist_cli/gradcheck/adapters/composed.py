@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_cli.gradcheck.adapters.making import guesses, seeded
-from mnist_cli.gradcheck.adapters.session import output_of
+from mnist_cli.gradcheck.adapters.results import output_of
 from mnist_cli.gradcheck.adapters.signature import arguments
 from mnist_cli.gradcheck.adapters.state import is_float_array
 from mnist_cli.gradcheck.adapters.vocabulary import (

@@ -1,7 +1,7 @@
-"""From a reading to an operation: the shapes and labels that the code takes, and what it holds.
+"""From a reading to an operation: the numbers that the code takes, and the parameters it holds.
 
-What can be found out is found out by trying: an input of each shape that the code's arrays suggest,
-labels in each form, until forward gives finite numbers and backward runs.
+What can be found out is found out by trying: inputs and labels are drawn as `trials` suggests,
+until forward gives finite numbers and backward runs.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters import gradients, shapes, updates
+from mnist_cli.gradcheck.adapters import updates
 from mnist_cli.gradcheck.adapters.code import CodeOperation
-from mnist_cli.gradcheck.adapters.drawing import Draw, Kind
+from mnist_cli.gradcheck.adapters.optimisers import by_move
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.state import State, is_float_array, walk
+from mnist_cli.gradcheck.adapters.trials import drawn, has_labels, names_of, trials
 from mnist_cli.gradcheck.adapters.vocabulary import is_label
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.point import elsewhere
@@ -25,8 +26,6 @@ from mnist_cli.gradcheck.user_code import UserCodeError
 
 MANY = 6
 """At how many shapes code with several arguments is tried."""
-
-Trial = tuple[dict[str, Draw], Draw | None]
 
 
 def fittings(
@@ -55,11 +54,11 @@ def fittings(
     refused: UserCodeError | None = None
     was_infinite, count = False, 0
     accepted: set[tuple[tuple[int, ...], ...]] = set()
-    for draws, labels in _trials(reading, request, seed, given or {}):
+    for draws, labels in trials(reading, request, seed, given or {}):
         sizes = tuple(draw.shape for draw in draws.values())
         if sizes in accepted and {draw.kind for draw in draws.values()} & {"positive", "unit"}:
             continue
-        operation = _drawn(reading, draws, labels, seed)
+        operation = drawn(reading, draws, labels, seed)
         session = operation.open({n: a.copy() for n, a in operation.at.items()})
         try:
             out = session.forward()
@@ -92,163 +91,6 @@ def fittings(
             "check(layer, x=...)."
         )
     raise UserCodeError("No shape was found that forward takes: give one with --shape.")
-
-
-def _drawn(
-    reading: Reading, draws: dict[str, Draw], labels: Draw | None, seed: int
-) -> CodeOperation:
-    rng = np.random.default_rng(seed)
-    arrays = {name: draw.sample(rng) for name, draw in draws.items()}
-    made = None if labels is None else labels.sample(rng)
-    held = [
-        name for name in draws if name in reading.state.places and name not in names_of(reading)
-    ]
-    return CodeOperation(replace(reading, draws=draws, labels=labels), arrays, made, held)
-
-
-def names_of(reading: Reading) -> list[str]:
-    """Return the arguments of forward that are arrays, entries of lists and dictionaries too."""
-    names: list[str] = []
-    for slot in reading.takes:
-        if slot.role == "data":
-            names.append(slot.name)
-        elif slot.role == "packed":
-            names += [name for _, name in slot.parts if name is not None]
-    return names
-
-
-def has_labels(reading: Reading) -> bool:
-    """Return whether forward takes labels."""
-    return any(
-        slot.role == "labels"
-        or (slot.role == "packed" and any(name is None for _, name in slot.parts))
-        for slot in reading.takes
-    )
-
-
-def reading_labels(reading: Reading) -> str:
-    """Return what the code calls its labels."""
-    return next((slot.name for slot in reading.takes if slot.role == "labels"), "")
-
-
-def _trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Iterator[Trial]:
-    """Yield what may be drawn for the arguments and the labels, the likeliest first."""
-    names = names_of(reading)
-    if reading.draws:
-        candidates: Iterator[shapes.Draws] = iter([dict(reading.draws)])
-    elif names:
-        candidates = shapes.inputs(names, reading.state, request, dict(reading.known))
-        if "" in given:
-            x = shapes.given(given[""], request)
-            candidates = ({**draws, names[0]: x} for draws in candidates)
-    else:
-        candidates = iter([{}])
-    for draws in candidates:
-        if has_labels(reading) and any(
-            len(draw.shape) > 2
-            and not draw.is_parameter
-            and draw.kind != "given"
-            and not request.shapes
-            for draw in draws.values()
-        ):
-            continue  # a loss of images is guessed by nobody
-        if reading.looks_up:
-            yield from ((draws, places) for places in shapes.places(draws, reading.state))
-            continue
-        if not has_labels(reading):
-            for kinds in _kinds_of_inputs(draws):
-                yield kinds, None
-            continue
-        told = shapes.of_labels(reading_labels(reading), request)
-        if told is not None:
-            draws = shapes.with_as_many(draws, told, reading.state, request)
-        x = draws[names[0]] if names else Draw((1,), axis=None)
-        x = next((d for d in draws.values() if d.axis is not None), x)
-        forms = shapes.labels(x, draws, reading.state, request)
-        if told is not None:
-            forms = shapes.labels_of_shape(told, x, request)
-        if "labels" in given:
-            forms = iter([shapes.given(given["labels"], request)])
-        for form in _usable(reading, draws, list(forms), seed):
-            main = next((n for n, d in draws.items() if d is x), None)
-            if main is None or draws[main].kind == "given":
-                yield draws, form
-                continue
-            for kind in _kinds_of_loss(reading, draws, main, form, seed):
-                yield shapes.in_kind(draws, main, kind), form
-
-
-def _kinds_of_inputs(draws: shapes.Draws) -> Iterator[shapes.Draws]:
-    yield draws
-    free = [n for n, d in draws.items() if d.kind == "normal"]
-    *first, last = draws
-    if first and last in free and last[-1:].isdigit() and len(draws[last].shape) == 2:
-        # The last of a list may be labels, whose rows sum to one.
-        yield {**draws, last: draws[last].of("soft")}
-        yield {**{n: draws[n].of("probabilities") for n in first}, last: draws[last].of("soft")}
-    kinds: tuple[Kind, ...] = ("positive", "unit")
-    for kind in kinds:
-        if free:
-            yield {n: d.of(kind) if n in free else d for n, d in draws.items()}
-
-
-def _usable(reading: Reading, draws: shapes.Draws, forms: list[Draw], seed: int) -> Iterator[Draw]:
-    """Yield the forms of labels that forward takes; all of them if it takes none."""
-    taken = []
-    for form in forms:
-        operation = _drawn(reading, draws, form, seed)
-        try:
-            operation.open({n: a.copy() for n, a in operation.at.items()}).forward()
-        except UserCodeError:
-            continue
-        taken.append(form)
-        yield form
-    if not taken:
-        yield from forms[:1]
-
-
-def _kinds_of_loss(
-    reading: Reading, draws: shapes.Draws, name: str, form: Draw, seed: int
-) -> tuple[Kind, ...]:
-    """Return in which kinds the input of a loss is to be drawn, the likeliest first.
-
-    Logits; but probabilities first, if the loss cuts off what is none, or if at probabilities it
-    is their cross-entropy, of classes or of bits.
-    """
-    shape = draws[name].shape
-    across = 0 if draws[name].axis == -1 else -1
-    likely: Kind = (
-        "unit" if (shape and shape[across] == 1) or form.kind == "bits" else "probabilities"
-    )
-    logits = _drawn(reading, draws, form, seed)
-    certain = _drawn(reading, shapes.in_kind(draws, name, likely), form, seed)
-
-    def value(operation: CodeOperation, x: Array) -> Array | None:
-        at = {n: a.copy() for n, a in operation.at.items()} | {name: x.copy()}
-        try:
-            return operation.open(at).forward()
-        except UserCodeError:
-            return None
-
-    x, p, t = logits.at[name], certain.at[name], certain.labels
-    at_x, at_cut, at_p = value(logits, x), value(logits, np.clip(x, 0, 1)), value(certain, p)
-    if at_x is not None and at_cut is not None:
-        is_cut_off = bool(np.all(np.isfinite(at_x))) and np.array_equal(at_x, at_cut)
-        if is_cut_off:
-            return likely, "normal"
-    if at_p is not None and t is not None:
-        rows, across_rows = p, t
-        if t.dtype.kind == "i" and t.ndim == p.ndim - 1 and p.shape[-1] > t.max(initial=0):
-            across_rows = np.eye(p.shape[-1])[t]
-        if across_rows.shape == rows.shape:
-            with np.errstate(all="ignore"):
-                classes = -(across_rows * np.log(rows)).sum()
-                bits = classes - ((1 - across_rows) * np.log(1 - rows)).sum()
-            total = float(np.sum(at_p))
-            sizes = (1, len(p), p.size)
-            if any(np.isclose(total, s / n) for s in (classes, bits) for n in sizes):
-                return likely, "normal"
-    return "normal", likely, "positive"
 
 
 def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
@@ -314,11 +156,11 @@ def not_zero(operation: CodeOperation, seed: int) -> CodeOperation:
     Where the code cannot be run with other numbers, it stays as it is.
     """
     rng = np.random.default_rng([seed, 2])
-    filled = {
-        name: 0.5 * rng.standard_normal(operation.at[name].shape)
-        for name in operation.parameters
-        if name not in operation.data and not operation.at[name].any()
-    }
+    filled: Arrays = {}
+    for name in operation.parameters:
+        if name not in operation.data and name not in filled and not operation.at[name].any():
+            array = 0.5 * rng.standard_normal(operation.at[name].shape)
+            filled |= dict.fromkeys(_names_of_one(operation, name), array)
     if not filled:
         return operation
     moved = operation.moved_to(operation.at | filled)
@@ -347,7 +189,7 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
     operation.moved = frozenset(by_design | (moved & session.noted))
     for name in operation.moved & session.by_update:
         rate = session.update_rate
-        operation.methods[name] = gradients.by_move(before[name], computed[name], rate)
+        operation.methods[name] = by_move(before[name], computed[name], rate)
     if reading.gives == "slope" and _is_jacobian(session):
         operation.reading = replace(operation.reading, gives="jacobian")
     operation.exempt |= frozenset(n for n in operation.given_numbers if n not in computed)
@@ -431,11 +273,17 @@ def _is_felt(operation: CodeOperation, name: str) -> bool:
     outs = []
     for value in (old, elsewhere(old)):
         try:
-            at = {n: a.copy() for n, a in operation.at.items()} | {name: value.copy()}
+            at = {n: a.copy() for n, a in operation.at.items()}
+            at |= {twin: value.copy() for twin in _names_of_one(operation, name)}
             outs.append(operation.open(at).forward().copy())
         except UserCodeError:
             return True
     return not _same(*outs)
+
+
+def _names_of_one(operation: CodeOperation, name: str) -> list[str]:
+    """Return all names among the parameters of one array, of which it has several if held twice."""
+    return [n for n in operation.reading.state.twins(name) if n in operation.parameters]
 
 
 def _made_at_first_forward(trial: CodeOperation, seed: int) -> State | None:

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mnist_cli.gradcheck.adapters.backwards import backward_slots
+from mnist_cli.gradcheck.adapters.forwards import calls, of_places
 from mnist_cli.gradcheck.adapters.objects import made
 from mnist_cli.gradcheck.adapters.reading import Reading
-from mnist_cli.gradcheck.adapters.signature import arguments, backward_slots, calls, of_places
+from mnist_cli.gradcheck.adapters.signature import arguments
 from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import CACHE, is_named
 from mnist_cli.gradcheck.request import Request

@@ -17,16 +17,11 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Literal
 
+from mnist_cli.gradcheck.adapters.backwards import backward_slots
 from mnist_cli.gradcheck.adapters.drawing import Draw
+from mnist_cli.gradcheck.adapters.forwards import Call, calls, of_places
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
-from mnist_cli.gradcheck.adapters.signature import (
-    Call,
-    arguments,
-    backward_slots,
-    calls,
-    of_places,
-    takes_any,
-)
+from mnist_cli.gradcheck.adapters.signature import arguments, takes_any
 from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array
 from mnist_cli.gradcheck.adapters.vocabulary import (
     BACKWARDS,

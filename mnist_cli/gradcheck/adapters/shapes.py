@@ -67,6 +67,7 @@ def inputs(
             told[name] = drawn(shape, request)
             if is_weight(name) or is_bias(name) or is_per_feature(name):
                 told[name] = Draw(shape, axis=None, is_parameter=True)
+    told = with_parameters(told, known)
     unknown = [name for name in names if name not in told]
     if len(told) == len(names):
         yield told
@@ -80,6 +81,20 @@ def inputs(
         if (draws | told) not in seen:
             seen.append(draws | told)
             yield draws | told
+
+
+def with_parameters(told: Draws, known: Draws) -> Draws:
+    """Return the shapes that were asked for, of which those are examples that are as many.
+
+    As many as in the first of them: the others are parameters, whatever they are called.
+    """
+    counts = [d.shape[d.axis] for n, d in told.items() if d.axis is not None and n not in known]
+    return {
+        name: draw
+        if name in known or draw.axis is None or draw.shape[draw.axis] == counts[0]
+        else replace(draw, axis=None, is_parameter=True)
+        for name, draw in told.items()
+    }
 
 
 def drawn(shape: Shape, request: Request) -> Draw:
@@ -192,15 +207,23 @@ def several_inputs(
         }
 
 
+def word(name: str) -> str:
+    """Return what an argument is called, in plain letters, without what says of which layer."""
+    last = name.rpartition(".")[2]
+    first, _, place = last.partition("_")
+    if first and place.lower() in ("curr", "current", "l", "layer", "out", "hidden"):
+        last = first
+    return plain(last).rstrip("0123456789")
+
+
 def is_weight(name: str) -> bool:
     """Return whether an argument is called as weights are."""
-    word = plain(name.rpartition(".")[2]).rstrip("0123456789")
-    return word in STEMS[0] or word in ("theta", "wx", "wh", "weightmatrix")
+    return word(name) in {*STEMS[0], "theta", "wx", "wh", "weightmatrix"}
 
 
 def is_bias(name: str) -> bool:
     """Return whether an argument is called as a bias is."""
-    return plain(name.rpartition(".")[2]).rstrip("0123456789") in STEMS[1]
+    return word(name) in STEMS[1]
 
 
 def is_per_feature(name: str) -> bool:
@@ -212,7 +235,7 @@ def is_per_feature(name: str) -> bool:
 
 def is_hidden_state(name: str) -> bool:
     """Return whether an argument is called as the hidden state of a recurrent cell is."""
-    return plain(name.rpartition(".")[2]).rstrip("0123456789") in HIDDEN_STATES
+    return word(name) in HIDDEN_STATES
 
 
 def recurrent_widths(shapes: Iterable[Shape]) -> Iterator[tuple[int, int]]:
@@ -312,92 +335,6 @@ def one_output(
         else:
             found[name] = Draw((features, n), axis=-1) if columns else Draw((n, features))
     return found
-
-
-def labels(x: Draw, draws: Draws, state: State, request: Request) -> Iterator[Draw]:
-    """Yield the forms that labels may have, the likeliest first.
-
-    Rows of as many classes as the input has columns, or as the code has outputs; indices; rows
-    without a zero, as some losses take their logarithm; and for one column, 0 and 1.
-    """
-    columns = x.axis == -1
-    across = 0 if columns and len(x.shape) > 1 else -1
-    widths: dict[int, None] = {}
-    if request.classes:
-        widths[request.classes] = None
-    else:
-        known = [draw.shape for draw in draws.values() if draw.is_parameter]
-        known += [array.shape for array in state.arrays.values()]
-        for sizes in reversed(known):
-            if len(sizes) in (1, 2):
-                widths |= dict.fromkeys(sizes[::-1])
-        own = x.shape[across] if x.shape else 1
-        # A layer's loss has as many classes as columns; a network's, as its last weights have.
-        widths = {**widths, own: None} if known else {own: None}
-    n = x.shape[x.axis] if x.axis is not None and x.shape else 1
-    is_binary = len(x.shape) > 1 and x.shape[across] == 1
-    kinds: list[Kind] = ["onehot", "index", "soft"]
-    if request.labels == "onehot":
-        kinds = ["onehot", "soft"]
-    elif request.labels == "index":
-        kinds = ["index"]
-    for width in widths:
-        for kind in kinds:
-            shape: tuple[int, ...]
-            if kind == "index":
-                shape = x.shape[:-1] if not columns else (n,)
-                if x.axis is None and len(x.shape) == 1:
-                    shape = ()
-                if is_binary:
-                    shape = x.shape
-                yield Draw(shape, kind, x.axis if shape else None, 2 if is_binary else width)
-                if columns:
-                    yield Draw((1, n), kind, x.axis, width)
-                continue
-            if is_binary and width == 1:
-                yield Draw(x.shape, "bits", x.axis)
-                continue
-            shape = (*x.shape[:-1], width)
-            if columns:
-                shape = (width, *x.shape[1:])
-            yield Draw(shape, kind, x.axis)
-    if request.labels != "index":
-        yield Draw((n,), "real", 0 if x.axis is not None else None)
-        yield Draw((1, n) if columns else (n, 1), "real", x.axis)
-        yield Draw(x.shape, "real", x.axis)
-        yield Draw(x.shape, "signs", x.axis)
-        yield Draw((n,), "bits", 0 if x.axis is not None else None)
-        yield Draw((1, n) if columns else (n, 1), "bits", x.axis)
-
-
-def of_labels(name: str, request: Request) -> Shape | None:
-    """Return the shape that was asked for the labels, by their name."""
-    return request.shapes.get(name) if name else None
-
-
-def with_as_many(draws: Draws, labels: Shape, state: State, request: Request) -> Draws:
-    """Return the draws with as many examples as labels, where no shape of their own is told.
-
-    The one input of a loss without weights has the shape of its labels, if that has two axes.
-    """
-    free = [n for n in draws if n not in request.shapes and "" not in request.shapes]
-    if len(draws) == len(free) == 1 and len(labels) > 1 and not state.arrays:
-        return {free[0]: drawn(labels, request)}
-    count = labels[-1 if request.columns else 0] if labels else 1
-    return {n: d.resized(count) if n in free else d for n, d in draws.items()}
-
-
-def labels_of_shape(shape: Shape, x: Draw, request: Request) -> Iterator[Draw]:
-    """Yield the forms that labels of a shape may have, the likeliest first."""
-    kinds: list[Kind] = ["onehot", "soft", "real", "signs", "bits", "index"]
-    if request.labels == "index" or len(shape) < len(x.shape) or shape[-1:] == (1,):
-        kinds = ["index", "bits", "real", "signs"]
-    elif request.labels == "onehot":
-        kinds = ["onehot", "soft"]
-    across = 0 if x.axis == -1 and len(x.shape) > 1 else -1
-    classes = request.classes or (x.shape[across] if x.shape else FEATURES)
-    for kind in kinds:
-        yield Draw(shape, kind, x.axis if shape else None, classes)
 
 
 def places(draws: Draws, state: State) -> Iterator[Draw]:

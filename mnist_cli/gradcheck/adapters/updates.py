@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from mnist_cli.gradcheck.adapters.code import CodeOperation
-from mnist_cli.gradcheck.adapters.gradients import STEP
+from mnist_cli.gradcheck.adapters.optimisers import STEP
 from mnist_cli.gradcheck.operation import Arrays
 from mnist_cli.gradcheck.user_code import UserCodeError
 

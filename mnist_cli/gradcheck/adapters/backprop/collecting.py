@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnist_cli.gradcheck.adapters import gradients
-from mnist_cli.gradcheck.adapters.session import numbers_of
+from mnist_cli.gradcheck.adapters.results import numbers_of
 from mnist_cli.gradcheck.adapters.state import Place, State
 from mnist_cli.gradcheck.adapters.vocabulary import has_part
 from mnist_cli.gradcheck.operation import Array, Arrays

@@ -15,8 +15,9 @@ from mnist_cli.gradcheck.adapters.backprop.network import Network, networks
 from mnist_cli.gradcheck.adapters.backprop.operation import NetworkOperation, NetworkSession
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.drawn import RIGHT, is_right
-from mnist_cli.gradcheck.adapters.gradients import by_move
+from mnist_cli.gradcheck.adapters.labels import forms_of_labels
 from mnist_cli.gradcheck.adapters.nodes.made import made_by
+from mnist_cli.gradcheck.adapters.optimisers import by_move
 from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.operation import Array, Arrays, Operation
 from mnist_cli.gradcheck.point import Point, copies
@@ -108,7 +109,7 @@ def labels_for(out: Array | None, x: Draw, network: Network, request: Request) -
         shape = network.state.arrays[network.held[1]].shape
         return [Draw(shape, "unit", x.axis)]
     if out is None:
-        return [_in_columns(y) for y in shapes.labels(x, {"x": x}, network.state, request)]
+        return [_in_columns(y) for y in forms_of_labels(x, {"x": x}, network.state, request)]
     across = 0 if x.axis == -1 or (x.axis is None and out.ndim == 2) else -1
     is_one = out.ndim > 0 and out.shape[across] == 1
     found: list[Draw] = []

@@ -11,7 +11,7 @@ from mnist_cli.gradcheck.adapters.backprop.costs import Loss
 from mnist_cli.gradcheck.adapters.backprop.network import Network, first_array
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.drawn import DrawnOperation
-from mnist_cli.gradcheck.adapters.gradients import STEP
+from mnist_cli.gradcheck.adapters.optimisers import STEP
 from mnist_cli.gradcheck.adapters.vocabulary import RATE as RATES
 from mnist_cli.gradcheck.adapters.vocabulary import is_named
 from mnist_cli.gradcheck.operation import Array, Arrays, Session, Upstream
