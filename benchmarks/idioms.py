@@ -35,6 +35,7 @@ TITLES = {
     "networks": "whole networks",
     "three_functions": "networks in three functions: output, cost, gradients",
     "recurrent": "recurrent cells, tables of vectors",
+    "told_otherwise": "by a flag, by a cost beside it, by the names of results",
     "columns": "examples in columns",
     "nodes": "graph nodes, array autograd",
     "lists": "lists in and out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from mnist_cli.gradcheck.result import Entry
 
 EACH_ELEMENT = 2000
 """Up to this many elements, each one is compared by itself; beyond, random directions are."""
+PATIENCE = 1.0
+"""How many seconds all elements may take; where they would take longer, directions are compared."""
 DIRECTIONS = 16
 EACH_WRONG_ELEMENT = 20_000
 """Up to this many, each one is compared by itself once a random direction has shown a mistake."""
@@ -130,11 +133,11 @@ def compare_gradient(
 ) -> Comparison:
     """Compare ``computed`` with the gradient of the number ``f(x)``.
 
-    Up to `EACH_ELEMENT` elements, every entry is compared. Beyond that, `DIRECTIONS` random
-    directions ``d`` of entries 1 and −1 are: one evaluation gives ``f′(x)·d``, which every entry
-    of the gradient has an equal part in, and which must be ``Σ computed ⊙ d``. The difference
-    counts in relation to the mean entry, so that the relative error is the one which a single
-    entry would have to have.
+    Up to `EACH_ELEMENT` elements, every entry is compared, if that does not take long. Beyond that,
+    `DIRECTIONS` random directions ``d`` of entries 1 and −1 are: one evaluation gives ``f′(x)·d``,
+    which every entry of the gradient has an equal part in, and which must be ``Σ computed ⊙ d``.
+    The difference counts in relation to the mean entry, so that the relative error is the one
+    which a single entry would have to have.
 
     Where ``f`` has a kink, as a rectifier at 0, any number between the derivatives on its two
     sides is right; that is seen entry by entry, and so up to `EACH_WRONG_ELEMENT` elements.
@@ -157,7 +160,7 @@ def compare_gradient(
     """
     computed = np.asarray(computed)
     right = Derivative(f, x, rng)
-    if computed.shape == x.shape and x.size > EACH_ELEMENT:
+    if computed.shape == x.shape and (x.size > EACH_ELEMENT or _takes_long(right)):
         found = _compare_directions(computed, right, tolerance, rng, upstream)
         if found.passed or x.size > EACH_WRONG_ELEMENT:
             return found
@@ -173,6 +176,15 @@ def compare_gradient(
         return found
     exact = _accept_kinks(right, computed, exact, found.wrong)
     return compare(computed, exact, tolerance, method=method, least=least)
+
+
+def _takes_long(right: Derivative) -> bool:
+    """Return whether all entries would take too long, one by one, as where code loops in Python."""
+    if right.x.size <= DIRECTIONS:
+        return False
+    start = time.process_time()
+    _entry(right, 0)
+    return (time.process_time() - start) * right.x.size > PATIENCE
 
 
 def _compare_directions(
@@ -214,7 +226,7 @@ def _find_wrong(
     halving the set, over and over, finds one among 100,000 in 17 steps. Others of its row and of
     its column show whether it is alone.
     """
-    sample = rng.choice(computed.size, SAMPLE, replace=False)
+    sample = rng.choice(computed.size, min(SAMPLE, computed.size), replace=False)
     finite = np.isfinite(computed)
     if not finite.all():
         return np.unique(np.append(sample, np.flatnonzero(~finite)[:SAMPLE]))

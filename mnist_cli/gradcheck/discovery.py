@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from mnist_cli.gradcheck.adapters.signature import derivative_flag
 from mnist_cli.gradcheck.adapters.vocabulary import BACKWARDS, DERIVATIVES, plain
 from mnist_cli.gradcheck.importing import Imported
 from mnist_cli.gradcheck.outcome import LeftOut
@@ -183,7 +184,7 @@ def _functions(
     for name, function in functions.items():
         if name in in_pairs:
             continue
-        if returns_gradient(function, name):
+        if returns_gradient(function, name) or derivative_flag(function):
             yield Candidate(Code(f"{where}:{name}", function, None, names), name)
         else:
             yield LeftOut(f"{where}:{name}", "no derivative beside it")

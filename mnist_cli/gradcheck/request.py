@@ -5,6 +5,7 @@ Nothing here needs NumPy; and all of it can be written as JSON for another proce
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -72,11 +73,18 @@ class Request:
             **document
             | {
                 "shapes": {name: tuple(shape) for name, shape in document["shapes"].items()},
-                "arguments": {n: literal_eval(text) for n, text in document["arguments"].items()},
+                "arguments": {
+                    n: interned(literal_eval(text)) for n, text in document["arguments"].items()
+                },
                 "constants": frozenset(document["constants"]),
                 "skip": frozenset(document["skip"]),
             }
         )
+
+
+def interned(value: Any) -> Any:
+    """Return a literal as it is in code, where ``activation is "relu"`` holds for the same text."""
+    return sys.intern(value) if type(value) is str else value
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mnist_cli.gradcheck.importing import (
     import_module,
 )
 from mnist_cli.gradcheck.partners import partner
-from mnist_cli.gradcheck.request import Code
+from mnist_cli.gradcheck.request import Code, interned
 from mnist_cli.gradcheck.user_code import UserCodeError
 
 FORMS = (
@@ -120,7 +120,7 @@ def _literals(call: ast.expr) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def _literal(node: ast.expr) -> Any:
     try:
-        return ast.literal_eval(node)
+        return interned(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise UserCodeError(
             f"{ast.unparse(node)} is no literal: give numbers, texts in quotes, lists, tuples or "

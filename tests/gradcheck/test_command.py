@@ -266,3 +266,18 @@ def test_the_help_shows_examples_within_80_columns(cli: Cli) -> None:
     assert "mnist-cli gradcheck layers.py:Softmax" in text
     assert "mnist-cli gradcheck 'layers.py:Linear(4, 3)'" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_text_of_an_argument_is_the_one_that_code_compares_with_is(
+    cli: Cli, tmp_path: Path
+) -> None:
+    path = tmp_path / "older.py"
+    path.write_text(
+        "import numpy as np\n"
+        "def f(x, kind):\n    if kind is KIND:\n        return np.tanh(x)\n    raise ValueError\n"
+        "def f_backward(dout, x, kind):\n"
+        "    if kind is KIND:\n        return dout * (1 - np.tanh(x) ** 2)\n    raise ValueError\n"
+        "KIND = 'tanh'\n"
+    )
+    result = cli("gradcheck", f"{path}:f,f_backward", "--arg", "kind=tanh")
+    assert result.exit_code == 0, result.output

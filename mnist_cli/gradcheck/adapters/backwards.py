@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import permutations
 from typing import Any
 
 from mnist_cli.gradcheck.adapters.forwards import STRENGTH, Call, is_number
@@ -26,6 +27,8 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
 )
 from mnist_cli.gradcheck.request import Request
 
+MOST_UNCLEAR = 3
+"""Of how many arguments that are called as nothing known all orders are tried."""
 SURELY_OUTPUT = {"out", "output", "outputs", "yhat", "activated", "forward"}
 
 
@@ -87,7 +90,7 @@ def backward_slots(
     if call.labels is not None and len(wanted) > 2 and not all(is_dout(a.name) for a in douts):
         return  # a loss is given no gradient from above that is not called so
     yield first
-    roles = [_by_name(argument, call, request) for argument in wanted]
+    roles = [by_name(argument, call, request) for argument in wanted]
     unclear = [
         index
         for index, slot in enumerate(roles)
@@ -99,6 +102,7 @@ def backward_slots(
         yield (Slot("dout"), Slot("rate", wanted[1].name))
     if call.labels is None:
         yield from _with_numbers(wanted, roles, unclear)
+        yield from _in_any_order(wanted, roles, unclear, call)
     if call.labels is not None and [slot and slot.role for slot in roles] == ["dout", "labels"]:
         # A last layer whose dvalues are the probabilities: those it is given, or its own output.
         yield (_data_slot(call), Slot("labels"))
@@ -122,11 +126,31 @@ def _with_several_douts(
     slots = [
         Slot("dout", value=douts.index(argument.name))
         if argument.name in douts
-        else _by_name(argument, call, request)
+        else by_name(argument, call, request)
         for argument in wanted
     ]
     if len(douts) > 1 and None not in slots:
         yield tuple(slot for slot in slots if slot is not None)
+
+
+def _in_any_order(
+    wanted: Sequence[Argument],
+    roles: Sequence[Slot | None],
+    unclear: Sequence[int],
+    call: Call,
+) -> Iterator[tuple[Slot, ...]]:
+    """Yield what a backward may be given whose arguments beside dout are called as nothing known.
+
+    They are the inputs and the output, in some order; which, the numbers tell.
+    """
+    has_dout = any(slot is not None and slot.role == "dout" for slot in roles)
+    is_known = any(is_named(wanted[i].name, {*INPUT, *OUTPUT}) for i in unclear)
+    if not has_dout or is_known or not 1 < len(unclear) <= MOST_UNCLEAR:
+        return
+    inputs = [slot for slot in call.slots if slot.role == "data"]
+    for chosen in permutations([*inputs, Slot("out")], len(unclear)):
+        given = dict(zip(unclear, chosen, strict=True))
+        yield tuple(slot or given.get(i, Slot("out")) for i, slot in enumerate(roles))
 
 
 def _with_numbers(
@@ -172,7 +196,8 @@ def _data_slot(call: Call) -> Slot:
     return next((slot for slot in call.slots if slot.role in ("data", "packed")), Slot("dout"))
 
 
-def _by_name(argument: Argument, call: Call, request: Request) -> Slot | None:
+def by_name(argument: Argument, call: Call, request: Request) -> Slot | None:
+    """Return what an argument is given by its name alone; None if that tells nothing."""
     name, keyword = argument.name, argument.name if argument.is_keyword else None
     for slot in call.slots:
         if slot.name == name and slot.role in ("data", "labels", "packed", "places"):
@@ -203,7 +228,7 @@ def _by_names(
     wanted: Sequence[Argument], call: Call, request: Request, *, is_derivative: bool
 ) -> Iterator[Slot]:
     """Yield a slot for each argument; what no name tells is dout, then the inputs in order."""
-    slots = [_by_name(argument, call, request) for argument in wanted]
+    slots = [by_name(argument, call, request) for argument in wanted]
     douts = [i for i, slot in enumerate(slots) if slot is not None and slot.role == "dout"]
     for index in douts[1:] if len(douts) > 1 else ():
         # A dictionary that is handed in for the gradients to the parameters.

@@ -12,7 +12,7 @@ from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.optimisers import optimisers
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
-from mnist_cli.gradcheck.adapters.signature import arguments
+from mnist_cli.gradcheck.adapters.signature import arguments, returned_names
 from mnist_cli.gradcheck.operation import Array, Arrays, Operation, Upstream, are_probabilities
 
 TOLD = ("labels", "places")
@@ -93,7 +93,13 @@ class CodeOperation(Operation):
         self.is_repeatable = False
         self.is_mean_of_columns = False
         self.arguments = argument_names(reading)
-        self.labels_names = tuple(slot.name for slot in reading.takes if slot.role in TOLD)
+        of_cost = (reading.cost.labels,) if reading.cost is not None else ()
+        self.labels_names = of_cost + tuple(
+            slot.name for slot in reading.takes if slot.role in TOLD
+        )
+        back = reading.backward and reading.method(reading.state.thing, reading.backward)
+        self.called = returned_names(back) if back else ()
+        """What the gradients are called where they are returned."""
         self.was_returned = False
         """Whether some of the gradients to parameters were returned, and not kept."""
         self._twins: dict[Any, CodeSession] = {}

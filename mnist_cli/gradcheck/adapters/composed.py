@@ -1,31 +1,35 @@
-"""A network in three functions: its output, the cost of that, and the gradients.
+"""A forward that gives the output alone, the cost of that, and a backward that is told the labels.
 
     forward_propagation(X, parameters)            -> A2, cache
     compute_cost(A2, Y)                           -> cost
     backward_propagation(parameters, cache, X, Y) -> grads
 
-Backward is told the labels, which forward is not: its gradients are those of the cost. Here the
-cost of the output becomes one function of everything, with that backward.
+    last.fprop(x)    last.loss(Y, Y_pred)    last.input_grad(Y, Y_pred)    the same, as methods
+
+The gradients are those of the cost of the output, which is one function of all that forward takes.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from mnist_cli.gradcheck.adapters.backwards import by_name
+from mnist_cli.gradcheck.adapters.forwards import STRENGTH, Call, calls
 from mnist_cli.gradcheck.adapters.making import guesses, seeded
-from mnist_cli.gradcheck.adapters.results import output_of
+from mnist_cli.gradcheck.adapters.objects import in_double_precision, made, methods
+from mnist_cli.gradcheck.adapters.reading import Cost, Reading, Slot, literal
 from mnist_cli.gradcheck.adapters.signature import arguments
-from mnist_cli.gradcheck.adapters.state import is_float_array
+from mnist_cli.gradcheck.adapters.state import State, is_float_array
 from mnist_cli.gradcheck.adapters.vocabulary import (
-    CACHE,
+    BACKWARDS,
     CONTAINERS,
-    FLAG,
+    DERIVATIVES,
+    FORWARDS,
     STRENGTHS,
     is_label,
-    is_named,
     plain,
 )
 from mnist_cli.gradcheck.request import Code, Request
@@ -40,101 +44,121 @@ STARTS = ("init", "make", "create", "random", "get", "build")
 
 
 @dataclass(frozen=True)
-class Cost:
-    """A function of a network's output and the labels.
+class Written:
+    """A function of an output and labels that somebody wrote.
 
     Attributes
     ----------
-    function : callable
+    function : callable or str
+        A function, or a method's name.
+    title : str
+    arguments : tuple of str
     output, labels : str
-        The arguments that are these.
-    shared : tuple of str
-        The others: what forward takes, too, and the factor of a regulariser.
+        Which of them are these; the others are what forward takes, too, and factors.
     """
 
-    function: Function
+    function: Function | str
+    title: str
+    arguments: tuple[str, ...]
     output: str
     labels: str
-    shared: tuple[str, ...]
 
 
-def pairs(code: Code) -> Iterator[tuple[Function, Function, str]]:
-    """Yield the cost as one function of everything, with its backward, and the cost's name.
+def readings(code: Code, request: Request, module: Mapping[str, Any]) -> Iterator[Reading]:
+    """Yield the ways in which two functions and the cost beside them may be read."""
+    beside = [
+        (name, function, function)
+        for name, function in code.module.items()
+        if inspect.isfunction(function) and function not in (code.thing, code.backward)
+    ]
+    for call in calls(code.thing, request, module):
+        for reading in _composed(code.thing, code.backward, call, beside, request):
+            yield replace(reading, state=State(None), forward=code.thing, backward=code.backward)
+
+
+def of_methods(thing: Any, request: Request, module: Mapping[str, Any]) -> Iterator[Reading]:
+    """Yield the ways in which three methods may be read, or two and a function beside the class."""
+    forwards = methods(thing, FORWARDS, request.forward)
+    backwards = methods(thing, (*BACKWARDS, *DERIVATIVES), request.backward)
+    own = [(name, name, getattr(thing, name)) for name in methods(thing, tuple(dir(thing)), None)]
+    functions = {n: each for n, each in module.items() if inspect.isfunction(each)}
+    beside = [(name, each, each) for name, each in functions.items()]
+    for forward in forwards:
+        ahead = getattr(thing, forward)
+        if len([a for a in arguments(ahead) if a.is_required]) != 1:
+            continue
+        for backward in backwards:
+            for call in calls(ahead, request):
+                for costs in (own, beside):
+                    found = list(_composed(ahead, getattr(thing, backward), call, costs, request))
+                    state = in_double_precision(State(thing)) if found else State(None)
+                    for reading in found:
+                        yield replace(reading, state=state, forward=forward, backward=backward)
+                    if found:
+                        break
+
+
+def _composed(
+    forward: Function,
+    backward: Function,
+    call: Call,
+    candidates: Sequence[tuple[str, Function | str, Function]],
+    request: Request,
+) -> Iterator[Reading]:
+    """Yield the readings of a call, with each of the costs that fit what backward is told.
 
     Where there are several, those with a regulariser's factor if backward has one, and without if
     not. Nothing where backward is told no labels, or forward is, or there is no cost beside them.
     """
-    taken = [argument.name for argument in arguments(code.thing)]
-    told = [argument.name for argument in arguments(code.backward)]
-    labels = [name for name in told if is_label(name) and name not in taken]
-    if not labels or any(is_label(name) for name in taken):
+    told = [argument for argument in arguments(backward) if argument.is_required]
+    labels = [a.name for a in told if is_label(a.name) and a.name not in call.names]
+    if not labels or call.labels is not None or any(map(is_label, call.names)):
         return
-    factors = {name for name in told if plain(name) in STRENGTHS}
-    costs = [cost for name in code.module if (cost := _cost(name, code, taken)) is not None]
-    strange = {id(cost): len(factors ^ {*cost.shared} - {*taken}) for cost in costs}
-    for cost in costs:
-        if strange[id(cost)] == min(strange.values()):
-            name = f"{cost.function.__name__}({cost.output}, {cost.labels})"
-            yield *_composed(code.thing, cost, code.backward, labels[-1]), name
+    costs = [cost for each in candidates if (cost := _written(*each, call)) is not None]
+    factors = {argument.name for argument in told if plain(argument.name) in STRENGTHS}
+    strange = [len(factors ^ ({*cost.arguments} & _factors(cost, call))) for cost in costs]
+    for cost, misfit in zip(costs, strange, strict=True):
+        if misfit > min(strange):
+            continue
+        whole = replace(call, labels=labels[-1], names=call.names | {*cost.arguments})
+        wants = tuple(by_name(argument, whole, request) or Slot("out") for argument in told)
+        if any(slot.role == "dout" for slot in wants):
+            continue
+        reading = made(State(None), forward, backward, whole, wants, is_layer=True)
+        takes = tuple(_given(name, cost, whole, request) for name in cost.arguments)
+        yield replace(
+            reading,
+            cost=Cost(cost.function, takes, labels[-1]),
+            remark=f"The gradients are taken for those of {cost.title}.",
+        )
 
 
-def _cost(name: str, code: Code, taken: list[str]) -> Cost | None:
-    """Return a function of a file as a cost of what a network's forward gives, or None."""
-    function = code.module[name]
-    if not inspect.isfunction(function) or function in (code.thing, code.backward):
-        return None
+def _written(name: str, function: Function | str, called: Function, call: Call) -> Written | None:
+    """Return a function as a cost of what forward gives, or None."""
     if not any(word in plain(name) for word in COSTS):
         return None
-    wanted = [argument.name for argument in arguments(function) if argument.is_required]
-    shared = tuple(n for n in wanted if n in taken or plain(n) in STRENGTHS)
-    rest = [n for n in wanted if n not in shared]
-    labels = [n for n in rest if is_label(n)]
-    if len(rest) != 2 or not labels:
+    wanted = tuple(argument.name for argument in arguments(called) if argument.is_required)
+    rest = [n for n in wanted if n not in call.names and plain(n) not in STRENGTHS]
+    labels = [n for n in rest if is_label(n)][-1:]
+    labels = [n for n in labels if "pred" not in n and "hat" not in n] or labels
+    output = [n for n in rest if n not in labels]
+    if len(rest) != 2 or len(output) != 1:
         return None
-    return Cost(function, next(n for n in rest if n != labels[-1]), labels[-1], shared)
+    return Written(function, f"{name}({', '.join(rest)})", wanted, output[0], labels[0])
 
 
-def _composed(
-    forward: Function, cost: Cost, backward: Function, labels: str
-) -> tuple[Function, Function]:
-    """Return the cost of forward's output, with a cache, and backward with that cache."""
-    taken = [argument.name for argument in arguments(forward)]
-    told = [argument.name for argument in arguments(backward) if argument.is_required]
-    beside = [name for name in cost.shared if name not in taken]
+def _factors(cost: Written, call: Call) -> set[str]:
+    return {n for n in cost.arguments if plain(n) in STRENGTHS and n not in call.names}
 
-    def whole(*values: Any, **named: Any) -> Any:
-        given = whole_signature.bind(*values, **named).arguments
-        result = forward(**{name: given[name] for name in taken if name in given})
-        out, rest = output_of(result, 0 if isinstance(result, tuple) else None, ())
-        shared = {name: given[name] for name in cost.shared}
-        value = cost.function(**{cost.output: out, cost.labels: given[labels]}, **shared)
-        return value, {"out": out, "rest": rest}
 
-    def back(*values: Any, **named: Any) -> Any:
-        given = dict(back_signature.bind(*values, **named).arguments)
-        cache = given.pop("cache")
-        rest = cache["rest"]
-        for name in told:
-            if name not in given and is_named(name, CACHE):
-                given[name] = rest[0] if len(rest) == 1 else tuple(rest)
-            elif name not in given:
-                given[name] = True if is_named(name, FLAG) else cache["out"]
-        return backward(**given)
-
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    own = [p for p in inspect.signature(forward).parameters.values() if p.name in taken]
-    more = [inspect.Parameter(name, kind) for name in (labels, *beside)]
-    whole_signature = inspect.Signature(
-        [p for p in own if p.default is p.empty]
-        + more
-        + [p for p in own if p.default is not p.empty]
-    )
-    back_signature = inspect.Signature(
-        [inspect.Parameter(n, kind) for n in told if n in whole_signature.parameters]
-        + [inspect.Parameter("cache", kind)]
-    )
-    vars(whole)["__signature__"], vars(back)["__signature__"] = whole_signature, back_signature
-    return whole, back
+def _given(name: str, cost: Written, call: Call, request: Request) -> Slot:
+    """Return what an argument of a cost is given."""
+    if name == cost.output:
+        return Slot("out")
+    if name == cost.labels:
+        return Slot("labels", str(call.labels))
+    shared = next((slot for slot in call.slots if slot.name == name), None)
+    return shared or literal(request.arguments.get(name, STRENGTH))
 
 
 def with_parameters(code: Code, request: Request) -> Mapping[str, Any]:
@@ -154,9 +178,9 @@ def with_parameters(code: Code, request: Request) -> Mapping[str, Any]:
             continue
         for values in guesses(arguments(function), request):
             try:
-                made = seeded(function, *values)
+                parameters = seeded(function, *values)
             except UserCodeError:
                 continue
-            if isinstance(made, dict) and any(map(is_float_array, made.values())):
-                return {**code.module, **dict.fromkeys(missing, made)}
+            if isinstance(parameters, dict) and any(map(is_float_array, parameters.values())):
+                return {**code.module, **dict.fromkeys(missing, parameters)}
     return code.module

@@ -6,8 +6,9 @@ until forward gives finite numbers and backward runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from mnist_cli.gradcheck.adapters.code import CodeOperation
 from mnist_cli.gradcheck.adapters.optimisers import by_move
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
-from mnist_cli.gradcheck.adapters.state import State, is_float_array, walk
+from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array, walk
 from mnist_cli.gradcheck.adapters.trials import drawn, has_labels, names_of, trials
 from mnist_cli.gradcheck.adapters.vocabulary import is_label
 from mnist_cli.gradcheck.operation import Array, Arrays
@@ -205,7 +206,11 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
     if (
         axis is not None
         and out.size > 1
-        and (not out.ndim or out.shape[axis] != operation.batch_size)
+        and (
+            not out.ndim
+            or out.shape[axis] != operation.batch_size
+            or _is_told_of_shape(reading.state, [operation.at[name].shape for name in arguments])
+        )
     ):
         operation.batch_axis = None  # what lies along that axis are not examples
     is_loss = has_labels(reading) or (session.out is not None and session.out.size == 1)
@@ -227,6 +232,18 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
         )
     operation.draws_globally = operation.has_drawn
     return operation
+
+
+def _is_told_of_shape(state: State, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Return whether an object was told the shape of what it is given, with one example in it."""
+    own = attributes(state.thing).values() if state.thing is not None else ()
+    told = [tuple(v) for v in own if isinstance(v, tuple | list) and all(map(is_size, v))]
+    return any(shape in shapes for shape in told)
+
+
+def is_size(value: Any) -> bool:
+    """Return whether something may be one of the numbers of a shape."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def gives_to_labels(session: CodeSession) -> bool:

@@ -3,12 +3,15 @@
 tanh(x)                  tanh_prime(x)               the elementwise derivative, or a Jacobian
 mse(pred, true)          mse_derivative(pred, true)
 linear_forward(x, w, b)  linear_backward(dout, cache)
+tanh(x, derivative=False)                            its own derivative, by an argument
 softmax_loss(x, y)       -> loss, dx
 naive(W, X, y, reg)      -> loss, dW
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,7 +19,7 @@ from mnist_cli.gradcheck.adapters.backwards import backward_slots
 from mnist_cli.gradcheck.adapters.forwards import calls, of_places
 from mnist_cli.gradcheck.adapters.objects import made
 from mnist_cli.gradcheck.adapters.reading import Reading
-from mnist_cli.gradcheck.adapters.signature import arguments
+from mnist_cli.gradcheck.adapters.signature import arguments, derivative_flag
 from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import CACHE, is_named
 from mnist_cli.gradcheck.request import Request
@@ -31,6 +34,12 @@ def readings(
     module: Mapping[str, Any],
 ) -> Iterator[Reading]:
     """Yield the ways in which one function, or two, may be read, the likeliest first."""
+    flag = derivative_flag(forward) if backward is None else None
+    if flag is not None:
+        for of_output in (False, True):
+            derivative = flagged(forward, flag, of_output=of_output)
+            yield from readings(forward, derivative, request, module)
+        return
     ways = list(calls(forward, request, module))
     for call in [*ways, *(other for each in ways if (other := of_places(each)) is not None)]:
         if backward is None:
@@ -45,5 +54,19 @@ def readings(
             has_dout = any(slot.role == "dout" for slot in wants)
             if call.looks_up and not has_dout:
                 continue
-            is_layer = call.labels is not None or has_dout
+            is_layer = call.labels is not None or has_dout or len(call.arrays) > 1
             yield made(NOTHING, forward, backward, call, wants, is_layer=is_layer)
+
+
+def flagged(function: Callable[..., Any], flag: str, *, of_output: bool) -> Callable[..., Any]:
+    """Return the derivative that a function gives by an argument, of its input or its output."""
+    taken = [p for p in inspect.signature(function).parameters.values() if p.name != flag]
+
+    @functools.wraps(function)
+    def derivative(*values: Any) -> Any:
+        return function(*values, **{flag: True})
+
+    if of_output:
+        taken[0] = taken[0].replace(name="output")
+    vars(derivative)["__signature__"] = inspect.Signature(taken)
+    return derivative

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -87,11 +88,13 @@ def assigned(
     expected: Mapping[str, tuple[int, ...]],
     order: Sequence[str] | None = None,
     held: Sequence[str] = (),
+    called: Sequence[str] = (),
 ) -> Arrays:
     """Return which array each of the returned gradients belongs to.
 
-    By its key, if it has one; else by the order, if there are as many gradients as arrays; else
-    each to the first array of its shape that is left, and the first to the first of all.
+    By its key, if it has one; else by the order, if there are as many gradients as arrays; else by
+    what the code calls it where it is returned; else each to the first array of its shape that is
+    left, and the first to the first of all.
 
     Parameters
     ----------
@@ -102,6 +105,8 @@ def assigned(
         The names in the order of the gradients, where it is known to be another.
     held : sequence of str
         Those that an object holds, which have no order among the arguments.
+    called : sequence of str
+        What they are called where they are returned, if that is known.
     """
     found: Arrays = {}
     plain_ones = []
@@ -115,15 +120,51 @@ def assigned(
     by_shape = None if order else one_to_one(plain_ones, {n: expected[n] for n in names}, held)
     if by_shape is not None:
         return found | by_shape
+    by_name = _by_names(plain_ones, {n: expected[n] for n in names}, called)
+    if by_name is not None and not order:
+        return found | by_name
     if len(plain_ones) == len(names) or (order and len(plain_ones) <= len(names)):
         return found | dict(zip(names, plain_ones, strict=False))
     for index, array in enumerate(plain_ones):
-        fitting = [name for name in names if expected[name] == array.shape and name not in found]
+        fitting = [n for n in names if n not in found and _fits(array, expected[n])]
         if fitting:
             found[fitting[0]] = array
         elif index == 0 and names and names[0] not in found:
             found[names[0]] = array
     return found
+
+
+def _fits(array: Array, shape: tuple[int, ...]) -> bool:
+    """Return whether a gradient has a shape; one number may have any of one element."""
+    return array.shape == shape or (array.size == 1 and math.prod(shape) == 1)
+
+
+def _by_names(
+    arrays: Sequence[Array], shapes: Mapping[str, tuple[int, ...]], called: Sequence[str]
+) -> Arrays | None:
+    """Return which array each gradient belongs to by what it is called: ``return dw, db, dx``.
+
+    None where the order tells it already, or where one is called as none of the arrays is.
+    """
+    if len(called) != len(arrays) or not arrays:
+        return None
+    firsts = list(shapes.values())[: len(arrays)]
+    in_order = all(a.shape == shape for a, shape in zip(arrays, firsts, strict=False))
+    if len(arrays) == len(shapes) and in_order:
+        return None
+    found: Arrays = {}
+    for name, array in zip(called, arrays, strict=True):
+        meant = [n for n in shapes if plain(name) in _own_names(n) and shapes[n] == array.shape]
+        if len(meant) != 1 or meant[0] in found:
+            return None
+        found[meant[0]] = array
+    return found
+
+
+def _own_names(name: str) -> set[str]:
+    """Return what the gradient to an argument is called in so many letters: ``dx`` or ``gradx``."""
+    short_name = plain(name)
+    return {form + short_name for form in ("d", "grad", "g", "delta")} | {f"{short_name}grad"}
 
 
 def one_to_one(
@@ -175,7 +216,8 @@ def short(name: str) -> str:
     steps = name.split(".")
     if len(steps) > 1 and plain(steps[0]) in CONTAINERS and not steps[-1].isdigit():
         steps = steps[1:]
-    if len(steps) > 1 and plain(steps[-1]) in VALUE_LEAVES and not steps[-2].isdigit():
+    leaves_out = VALUE_LEAVES - {"w", "weights"}  # which are names of their own
+    if len(steps) > 1 and plain(steps[-1]) in leaves_out and not steps[-2].isdigit():
         steps = steps[:-1]
     return ".".join(steps)
 

@@ -47,6 +47,8 @@ def forms_of_labels(x: Draw, draws: Draws, state: State, request: Request) -> It
                 if is_binary:
                     shape = x.shape
                 yield Draw(shape, kind, x.axis if shape else None, 2 if is_binary else width)
+                if len(x.shape) == 1:
+                    yield Draw(x.shape, kind, x.axis, 2)  # a number an example, 0 or 1
                 if columns:
                     yield Draw((1, n), kind, x.axis, width)
                 continue

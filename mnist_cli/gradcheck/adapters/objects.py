@@ -28,6 +28,7 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
     DERIVATIVES,
     DOUT,
     FORWARDS,
+    OUTPUT,
     OUTPUTS,
     is_dout,
     is_gradient_container,
@@ -124,7 +125,9 @@ def of_methods(
             if call.labels is None and len(call.arrays) == len(names) == 1:
                 if is_dout(names[0]) and names[0] not in call.arrays:
                     continue
-                # Some call the derivative of an activation its backward.
+                # Some call an activation's derivative its backward, of the output or the input.
+                if is_named(names[0], OUTPUT):
+                    yield made(state, forward, backward, call, (Slot("out"),), is_layer=False)
                 yield made(state, forward, backward, call, (call.slots[0],), is_layer=False)
 
 

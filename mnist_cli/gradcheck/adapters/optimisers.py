@@ -93,7 +93,7 @@ def optimisers(state: State) -> list[Place]:
     found = []
     thing = state.thing
     for name, value in (vars(thing) if hasattr(thing, "__dict__") else {}).items():
-        if not is_own(value) or isinstance(value, np.ndarray):
+        if not is_own(value) or isinstance(value, np.ndarray) or hasattr(value, "__getitem__"):
             continue
         for method in UPDATING:
             update = getattr(value, method, None)

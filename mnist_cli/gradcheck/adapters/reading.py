@@ -64,6 +64,25 @@ def literal(value: Any, keyword: str | None = None) -> Slot:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """The loss of an output, where forward gives that alone.
+
+    Attributes
+    ----------
+    function : str or callable
+        A method's name, or a function.
+    takes : tuple of Slot
+        Its arguments, of which ``out`` is the output.
+    labels : str
+        What backward calls the labels.
+    """
+
+    function: str | Callable[..., Any]
+    takes: tuple[Slot, ...]
+    labels: str
+
+
+@dataclass(frozen=True)
 class Reading:
     """One way to read somebody's code.
 
@@ -111,6 +130,8 @@ class Reading:
     """Where an object has the gradient from above, whose backward takes nothing."""
     is_against_names: bool = False
     """Whether the labels are another argument than the one that is called so."""
+    cost: Cost | None = None
+    """What the gradients are of, where that is not what forward gives."""
     remark: str = ""
     """What to say of how it was read."""
     own_rate: str = ""

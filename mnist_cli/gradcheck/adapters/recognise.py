@@ -184,9 +184,7 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
     thing = code.thing
     if code.backward is not None:
         module = composed.with_parameters(code, request)
-        for whole, back, cost in composed.pairs(code):
-            for reading in functions.readings(whole, back, request, module):
-                yield replace(reading, remark=f"The gradients are taken for those of {cost}.")
+        yield from composed.readings(code, request, module)
         yield from functions.readings(thing, code.backward, request, module)
         return
     if inspect.isroutine(thing):
@@ -196,6 +194,7 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
             yield from functions.readings(thing, None, request, code.module)
             return
     for made_thing in made(code.target, thing, request):
+        yield from composed.of_methods(made_thing, request, code.module)
         yield from objects.readings(made_thing, request)
 
 

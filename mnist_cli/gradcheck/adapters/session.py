@@ -147,6 +147,10 @@ class CodeSession(Session):
         else:
             out, self.rest = output_of(result, reading.output, self._fed())
         self.out = out
+        if reading.cost is not None:
+            values, others = self._arguments(reading.cost.takes)
+            loss = call(reading.method(self.worker, reading.cost.function), *values, **others)
+            out, _ = output_of(loss, None, ())
         self.arrays |= self._live()
         return out
 
@@ -295,13 +299,14 @@ class CodeSession(Session):
                 gradient = held.of(places, operation.at[name].shape)
                 if gradient is not None:
                     attributes[name] = gradient
+        held_names, called = operation.parameters, operation.called
         # What is told of in an attribute need not be among what is returned.
         unkeyed = sum(key is None for key, _ in returned)
         if attributes and not reading.order and unkeyed < len(shapes):
             first = {n: s for n, s in shapes.items() if n not in attributes}
-            found = gradients.assigned(returned, first, None, operation.parameters)
+            found = gradients.assigned(returned, first, None, held_names, called)
         else:
-            found = gradients.assigned(returned, shapes, reading.order, operation.parameters)
+            found = gradients.assigned(returned, shapes, reading.order, held_names, called)
         self._note_seconds(returned, found, attributes, shapes)
         operation.was_returned = operation.was_returned or len(found) > 1
         self.left_over = [g for _, g in returned if not any(g is other for other in found.values())]

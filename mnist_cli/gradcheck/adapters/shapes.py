@@ -186,7 +186,8 @@ def several_inputs(
     alike = Draw((features, n), axis=-1) if request.columns else Draw((n, features))
     yield dict.fromkeys(names, alike)
     if not request.columns:
-        yield dict.fromkeys(names, Draw((features,), axis=None))
+        vector = Draw((features,), axis=None)
+        yield {name: replace(vector, is_parameter=is_weight(name)) for name in names}
         first, *others = names
         row = Draw((features,), axis=None, is_parameter=True)
         weights = Draw((features, HIDDEN), axis=None, is_parameter=True)

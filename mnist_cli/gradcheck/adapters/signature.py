@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from mnist_cli.gradcheck.adapters.vocabulary import plain
 
 EMPTY = inspect.Parameter.empty
 
@@ -44,6 +48,31 @@ def arguments(function: Callable[..., Any]) -> list[Argument]:
         for p in parameters
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
+
+
+def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what a function calls the things that it returns; nothing if not all are names."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except Exception:  # no source, or a line of a larger expression
+        return ()
+    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    last = values[-1] if values else None
+    parts = last.elts if isinstance(last, ast.Tuple) else [last]
+    names = tuple(part.id for part in parts if isinstance(part, ast.Name))
+    return names if len(names) == len(parts) else ()
+
+
+DERIVING = {"derivative", "deriv", "derive", "prime", "grad", "gradient", "isderivative", "dx", "d"}
+"""Arguments that make a function give its derivative."""
+
+
+def derivative_flag(function: Callable[..., Any]) -> str | None:
+    """Return the argument that makes a function its own derivative: ``tanh(x, deriv=True)``."""
+    return next(
+        (a.name for a in arguments(function) if a.default is False and plain(a.name) in DERIVING),
+        None,
+    )
 
 
 def takes_any(function: Callable[..., Any]) -> bool:

@@ -45,7 +45,7 @@ def names_of(reading: Reading) -> list[str]:
 
 def has_labels(reading: Reading) -> bool:
     """Return whether forward takes labels."""
-    return any(
+    return reading.cost is not None or any(
         slot.role == "labels"
         or (slot.role == "packed" and any(name is None for _, name in slot.parts))
         for slot in reading.takes
@@ -54,6 +54,8 @@ def has_labels(reading: Reading) -> bool:
 
 def reading_labels(reading: Reading) -> str:
     """Return what the code calls its labels."""
+    if reading.cost is not None:
+        return reading.cost.labels
     return next((slot.name for slot in reading.takes if slot.role == "labels"), "")
 
 
@@ -95,13 +97,28 @@ def trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Iter
             forms = forms_of_shape(told, x, request)
         if "labels" in given:
             forms = iter([shapes.given(given["labels"], request)])
-        for form in _usable(reading, draws, list(forms), seed):
+        fitting = [form for form in forms if told is not None or not is_spread(x.shape, form)]
+        for form in _usable(reading, draws, fitting, seed):
             main = next((n for n, d in draws.items() if d is x), None)
             if main is None or draws[main].kind == "given":
                 yield draws, form
                 continue
             for kind in _kinds_of_loss(reading, draws, main, form, seed):
                 yield shapes.in_kind(draws, main, kind), form
+
+
+def is_spread(shape: tuple[int, ...], labels: Draw) -> bool:
+    """Return whether labels beside something broadcast to more numbers than either has.
+
+    As (N, 1) and (N,) do, of which nobody means all differences.
+    """
+    if labels.kind == "index" or not shape or not labels.shape:
+        return False
+    try:
+        both = np.broadcast_shapes(shape, labels.shape)
+    except ValueError:
+        return False
+    return both not in (shape, labels.shape)
 
 
 def _kinds_of_inputs(draws: shapes.Draws) -> Iterator[shapes.Draws]:
@@ -123,9 +140,12 @@ def _usable(reading: Reading, draws: shapes.Draws, forms: list[Draw], seed: int)
     taken = []
     for form in forms:
         operation = drawn(reading, draws, form, seed)
+        session = operation.open({n: a.copy() for n, a in operation.at.items()})
         try:
-            operation.open({n: a.copy() for n, a in operation.at.items()}).forward()
+            session.forward()
         except UserCodeError:
+            continue
+        if reading.cost is not None and is_spread(np.shape(session.out), form):
             continue
         taken.append(form)
         yield form

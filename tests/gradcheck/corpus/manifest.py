@@ -561,3 +561,25 @@ _wrong("three_functions", "scores_forward", "unknown", "no slope of the tangent"
 _right("three_functions", "model_forward", *NOT_FAR, note="the output is given to backward")
 _right("three_functions", "ridge_forward", note="a cost with a regulariser")
 _wrong("three_functions", "lasso_forward", NO_PENALTY, "in the cost alone", rows=("to W1",))
+
+# ---- told by other means than names and places
+
+OF_LAYER = ("--columns", "--shape", "A_prev=4,5", "--shape", "W_curr=3,4", "--shape", "b_curr=3,1")
+
+_right("told_otherwise", "squash", *NOT_FAR, note="deriv=True, of the output")
+_right("told_otherwise", "bend", note="derivative=True, of the input")
+_wrong("told_otherwise", "bow", "constant-factor chain-factor", "the 3 is missing")
+_right("told_otherwise", "OfOutput", note="backward(output) is the derivative")
+_right("told_otherwise", "mixed_forward", note="return dw, db, dz")
+_right("told_otherwise", "line_forward", note="return dtheta")
+_right("told_otherwise", "Step", "--shape", "Xk=5,3", "--shape", "Sk=5,3")
+_right("told_otherwise", "LastLayer", note="a loss of its own output")
+_wrong("told_otherwise", "LastLayerTripled", "constant-factor", "three times", rows=("to input",))
+_right("told_otherwise", "Logistic", note="backward(x, y_hat, y)")
+_wrong("told_otherwise", "LogisticSum", MISSING, "a sum for a mean", rows=("to w",))
+_right("told_otherwise", "InAVector")
+_right("told_otherwise", "Stored", note="no optimiser, in spite of its name")
+_wrong("told_otherwise", "HeldTwice", NOT_CHECKED, "b has no gradient", rows=("to b",))
+_wrong("told_otherwise", "HeldTwiceTripled", "constant-factor", "three times", rows=("to b",))
+_right("told_otherwise", "OneImage", "--shape", "2,5,4", note="channels are no examples")
+_right("told_otherwise", "layer_forward", *OF_LAYER, note="the mean over the columns")

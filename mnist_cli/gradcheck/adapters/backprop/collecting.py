@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def collected(result: Any, worker: Any, state: State, before: Arrays) -> Arrays:
     found = _of_lists(result, held_shapes)
     found = {name: array for name, array in found.items() if name in expected}
     if not found:
-        found = _of_arrays(result, expected)
+        found = _of_arrays(result, expected) or _of_vector(result, expected)
     held = gradients.Held(worker)
     for name, shape in expected.items():
         if name not in found:
@@ -76,6 +77,16 @@ def _of_arrays(result: Any, expected: Shapes) -> Arrays:
         if name is not None and name not in found:
             found[name] = array
     return found
+
+
+def _of_vector(result: Any, expected: Shapes) -> Arrays:
+    """Return the gradients that are one after the other in a vector, as an optimiser takes them."""
+    vector = gradients.as_numbers(result)
+    ends = np.cumsum([math.prod(shape) for shape in expected.values()])
+    if vector is None or vector.ndim != 1 or not expected or vector.size != ends[-1]:
+        return {}
+    parts = np.split(vector, ends[:-1])
+    return {n: part.reshape(expected[n]) for n, part in zip(expected, parts, strict=True)}
 
 
 def is_list(item: Any) -> bool:

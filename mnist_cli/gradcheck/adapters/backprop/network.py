@@ -142,7 +142,7 @@ def _role(name: str, before: Sequence[str], count: int) -> str | None:
         return "labels"
     if is_named(name, DOUT):
         return None
-    if is_guess(name) or (is_named(name, OUTPUT) and "x" in before):
+    if is_guess(name) or ((is_named(name, OUTPUT) or name in ("p", "o", "h")) and "x" in before):
         return "out"
     if is_named(name, INPUT) and "x" not in before and count > 1:
         return "x"
