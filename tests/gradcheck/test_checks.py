@@ -778,3 +778,128 @@ def test_a_velocity_that_an_update_moves_is_no_parameter() -> None:
     rows = check_layer(WithVelocity())
     assert [row.name for row in rows if row.kind == "gradient"] == ["to x", "to W"]
     assert all(row.passed for row in rows)
+
+
+# ---- code that computes in float32
+
+
+def softmax_in_single(self: Any, x: Any) -> Any:
+    x = x.astype(np.float32)
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    self.s = e / e.sum(axis=-1, keepdims=True)
+    return self.s
+
+
+SINGLE = {
+    "tanh": Layer(
+        lambda self, x: np.tanh(x).astype(np.float32),
+        lambda self, dout: dout * (1 - np.tanh(self.x) ** 2),
+    ),
+    "twice": Layer(lambda self, x: (2 * x).astype(np.float32), lambda self, dout: 2 * dout),
+    "rectifier": Layer(
+        lambda self, x: np.maximum(x, 0).astype(np.float32),
+        lambda self, dout: dout * (self.x > 0),
+    ),
+    "softmax": Layer(
+        softmax_in_single,
+        lambda self, dout: self.s * (dout - (dout * self.s).sum(axis=-1, keepdims=True)),
+    ),
+    "within": Layer(
+        lambda self, x: np.tanh(x.astype(np.float32)).astype(float),
+        lambda self, dout: dout * (1 - np.tanh(self.x) ** 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("layer", SINGLE.values(), ids=SINGLE)
+def test_rounding_to_float32_is_told_once_and_as_that(layer: Layer, seed: int) -> None:
+    assert failed(check_layer(layer, seed=seed)) == {"precision kept": "precision-lost"}
+
+
+def test_a_wrong_gradient_of_code_in_float32_is_wrong_all_the_same() -> None:
+    twice = Layer(lambda self, x: np.tanh(x).astype(np.float32), lambda self, dout: 2 * dout)
+    assert "to x" in failed(check_layer(twice))
+
+
+# ---- a step that is infinite, and a result that is right
+
+
+def sigmoid_of(bounded: Callable[[Any], Any]) -> Layer:
+    def forward(self: Any, x: Any) -> Any:
+        self.s = 1 / (1 + np.exp(-bounded(x)))
+        return self.s
+
+    return Layer(forward, lambda self, dout: dout * self.s * (1 - self.s))
+
+
+def test_a_clip_that_keeps_exp_finite_in_float64_alone_fails() -> None:
+    found = check_layer(sigmoid_of(lambda x: np.clip(x, -600, 600)))
+    assert failed(found) == {"large inputs": "overflow"}
+    assert "clip" in str(found)
+
+
+@pytest.mark.parametrize("bounded", [lambda x: x, lambda x: np.clip(x, -80, 80)])
+def test_a_sigmoid_that_is_right_by_way_of_infinity_or_clipped_closely_passes(
+    bounded: Callable[[Any], Any],
+) -> None:
+    assert check_layer(sigmoid_of(bounded)).passed
+
+
+# ---- how many columns code has in mind
+
+
+def test_code_with_sizes_of_its_own_is_given_as_many_columns() -> None:
+    powers = np.arange(1, 4)
+    layer = Layer(
+        lambda self, x: x**powers, lambda self, dout: dout * powers * self.x ** (powers - 1)
+    )
+    assert check_layer(layer).passed
+
+
+# ---- what has a gradient is no label
+
+
+class Product:
+    factor = 1
+
+    def forward(self, x: Any, y: Any) -> Any:
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout: Any) -> Any:
+        return dout * self.y, self.factor * dout * self.x
+
+
+def test_a_gradient_to_what_is_called_as_labels_is_compared() -> None:
+    class Wrong(Product):
+        factor = -7
+
+    assert [row.name for row in check(Product) if row.kind == "gradient"] == ["to x", "to y"]
+    assert set(failed(check(Wrong))) == {"to y"}
+
+
+# ---- a function that is elementwise, with an argument
+
+
+def test_an_activation_with_an_argument_is_not_called_a_loss() -> None:
+    found = check_functions(
+        lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+        lambda x, alpha: np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))),
+    )
+    assert found.passed
+    assert found[0].name == "elementwise derivative"
+    assert not any("a loss" in remark for remark in found.remarks)
+
+
+# ---- a regulariser whose strength is given
+
+
+@pytest.mark.parametrize("reg", [0.1, 2])
+def test_a_regulariser_that_counts_twice_is_named_so_whatever_its_strength_is(reg: float) -> None:
+    def ridge(W: Any, X: Any, y: Any, reg: Any) -> Any:
+        d = X @ W - y
+        return (d**2).sum() + reg * (W**2).sum(), 2 * X.T @ d + 4 * reg * W
+
+    found = check_functions(ridge, arguments={"reg": reg})
+    assert failed(found) == {"to W": "regulariser-twice"}

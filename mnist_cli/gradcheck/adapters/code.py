@@ -93,6 +93,8 @@ class CodeOperation(Operation):
         self.labels_names = tuple(slot.name for slot in reading.takes if slot.role == "labels")
         self.was_returned = False
         """Whether some of the gradients to parameters were returned, and not kept."""
+        self.has_label_gradient = False
+        """Whether backward returned one gradient more, in the shape of the labels."""
         self._twins: dict[Any, CodeSession] = {}
 
     def open(self, arrays: Arrays, labels: Array | None = None) -> CodeSession:
@@ -179,5 +181,7 @@ class CodeOperation(Operation):
         """Return the gradients from above to check with."""
         if self.reading.gives != "gradient" and out.size > 1:
             return [Upstream(rng.standard_normal(out.shape))]
+        if self.kind == "activation" and out.size > 1:
+            return [Upstream(np.ones(out.shape))]
         self.is_scalar = out.size == 1
         return super().upstreams(out, rng)

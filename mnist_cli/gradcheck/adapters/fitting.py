@@ -17,6 +17,7 @@ from mnist_cli.gradcheck.adapters.drawing import Draw, Kind
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.state import State, is_float_array, walk
+from mnist_cli.gradcheck.adapters.vocabulary import is_label
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.point import elsewhere
 from mnist_cli.gradcheck.request import Request
@@ -53,6 +54,7 @@ def fittings(
     most = MANY if len(names_of(reading)) > 1 else 1
     refused: UserCodeError | None = None
     was_infinite, count = False, 0
+    repeated: CodeOperation | None = None
     accepted: set[tuple[tuple[int, ...], ...]] = set()
     for draws, labels in _trials(reading, request, seed, given or {}):
         sizes = tuple(draw.shape for draw in draws.values())
@@ -66,10 +68,14 @@ def fittings(
                 was_infinite = True
                 continue
             out = out.copy()
-            session.backward(operation.upstreams(out, np.random.default_rng(seed))[0].dout.copy())
+            dout = operation.upstreams(out, np.random.default_rng(seed))[0].dout
+            computed = session.backward(dout.copy())
             whole = _with_parameters(operation, seed)
         except UserCodeError as error:
             refused = refused or error
+            continue
+        if not request.shapes and is_repeated(operation, out, computed):
+            repeated = repeated or whole
             continue
         yield whole
         count += sizes not in accepted
@@ -77,6 +83,9 @@ def fittings(
         if count == most:
             return
     if count:
+        return
+    if repeated is not None:
+        yield repeated
         return
     if refused is not None:
         raise refused
@@ -91,6 +100,19 @@ def fittings(
             "check(layer, x=...)."
         )
     raise UserCodeError("No shape was found that forward takes: give one with --shape.")
+
+
+def is_repeated(operation: CodeOperation, out: Array, computed: Arrays) -> bool:
+    """Return whether NumPy has repeated the one column of an input over what is in the code.
+
+    A gradient in the shape of the output says that the code has as many columns in mind.
+    """
+    for name in operation.data:
+        shape = operation.at[name].shape
+        is_wider = 1 in shape and out.ndim == len(shape) and out.shape != shape
+        if is_wider and name in computed and computed[name].shape == out.shape:
+            return True
+    return False
 
 
 def _drawn(
@@ -331,6 +353,8 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
     ):
         operation.batch_axis = None  # what lies along that axis are not examples
     is_loss = has_labels(reading) or (session.out is not None and session.out.size == 1)
+    if is_loss and is_activation(operation, out):
+        operation.kind, is_loss = "activation", False
     if is_loss:
         operation.kind = "loss"
         others = [name for name in computed if name not in operation.data]
@@ -349,6 +373,17 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
         )
     operation.draws_globally = operation.has_drawn
     return operation
+
+
+def is_activation(operation: CodeOperation, out: Array) -> bool:
+    """Return whether what looks like a loss is elementwise, with an argument that is no label.
+
+    As ``elu(x, alpha)`` is, and its derivative ``elu_prime(x, alpha)``.
+    """
+    if operation.takes_dout or len(operation.data) != 1 or not out.ndim:
+        return False
+    is_alike = out.shape == operation.at[operation.data[0]].shape
+    return is_alike and out.size > 1 and not any(map(is_label, operation.labels_names))
 
 
 def _is_jacobian(session: CodeSession) -> bool:

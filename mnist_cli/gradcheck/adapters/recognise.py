@@ -16,8 +16,10 @@ from mnist_cli.gradcheck.adapters.drawing import FEATURES
 from mnist_cli.gradcheck.adapters.fitting import fittings
 from mnist_cli.gradcheck.adapters.making import made, seeded
 from mnist_cli.gradcheck.adapters.reading import Reading
+from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.operation import Arrays, Operation
 from mnist_cli.gradcheck.point import Point
+from mnist_cli.gradcheck.reference import EPSILON
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.user_code import UserCodeError, required
 
@@ -50,6 +52,7 @@ def recognise(
     UserCodeError
         If it runs in none: what was tried, why each failed, and what would make it checkable.
     """
+    refuse_what_is_no_code(code)
     for adapter in ADAPTERS:
         if adapter.applies(code.thing, code.module):
             return best_of_each(adapter.operations(code, request), request)
@@ -58,11 +61,23 @@ def recognise(
     for reading in readings:
         if search.try_reading(reading, given):
             break
+    search.found = search.found or search.partial
     if search.found is None and search.refused and not given:
         search.try_square_batches(readings)
     if search.found is not None:
         return [("", search.found)]
     raise UserCodeError(why_not(code, search.refused, request))
+
+
+def refuse_what_is_no_code(code: Code) -> None:
+    """Raise UserCodeError for an object of NumPy's or of Python's, as a generator is."""
+    kind = type(code.thing)
+    home = str(getattr(kind, "__module__", "")).partition(".")[0]
+    if not callable(code.thing) and (home == "numpy" or not is_own(code.thing)):
+        raise UserCodeError(
+            f"{code.target} is an object of {kind.__name__}, which has no gradient: name a class "
+            "or a function of your own."
+        )
 
 
 def best_of_each(
@@ -101,6 +116,8 @@ class Search:
         self.request = request
         self.found: Operation | None = None
         self.refused: list[tuple[str, UserCodeError]] = []
+        self.partial: Operation | None = None
+        """The first in which one gradient more was returned than is compared."""
         self._has_gradients = False
 
     def try_reading(self, reading: Reading, given: Arrays | None = None) -> bool:
@@ -119,6 +136,9 @@ class Search:
         point = at_random(operation, self.request)
         if operation.reading.backward is None and not point.computed:
             return False  # a function of its own, which returns no gradient
+        if operation.has_label_gradient:
+            self.partial = self.partial or operation  # what has a gradient may be no labels
+            return False
         if is_whole(point, operation.reading.draws) and agrees(point):
             self.found = operation
             return True
@@ -228,8 +248,10 @@ def agrees(point: Point, gradients: Arrays | None = None) -> bool:
         )
         claimed = float((computed * direction).sum())
         scale = float(np.abs(computed * direction).sum())
-        right = point.along(name, direction)
-        if abs(claimed - right) > ROUGHLY * max(scale, abs(right)):
+        right, slack = point.along_with_slack(name, direction)
+        if point.epsilon == EPSILON:
+            slack = 0.0
+        if abs(claimed - right) > ROUGHLY * max(scale, abs(right)) + slack:
             return False
     return bool(point.computed)
 

@@ -216,6 +216,16 @@ class CodeSession(Session):
     def _fed(self) -> list[tuple[int, ...]]:
         return [np.shape(self.arrays[name]) for name in self.operation.at]
 
+    def _has_one_more(self, returned: Sequence[gradients.Leaf], found: Arrays) -> bool:
+        """Return whether a gradient was returned that may be that to the labels."""
+        if self.labels is None or self.reading.backward is None or self.labels.dtype.kind != "f":
+            return False
+        taken = [id(array) for array in found.values()]
+        return any(
+            id(array) not in taken and array.shape == self.labels.shape and array.any()
+            for _, array in returned
+        )
+
     def _note_seconds(
         self,
         returned: Sequence[gradients.Leaf],
@@ -269,6 +279,7 @@ class CodeSession(Session):
             found = gradients.assigned(returned, shapes, reading.order, operation.parameters)
         self._note_seconds(returned, found, attributes, shapes)
         operation.was_returned = operation.was_returned or len(found) > 1
+        operation.has_label_gradient |= self._has_one_more(returned, found)
         found = {n: g for n, g in attributes.items() if n not in found} | found
         for recorder in self.recorders:
             self.noted |= set(recorder.noted)

@@ -14,6 +14,8 @@ from mnist_cli.gradcheck.request import Request
 
 HIDDEN, CLASSES = 4, 3
 """The sizes of weights that are arguments: 10 in, 4 hidden, 3 out."""
+WIDTHS = (2, 3, 4, 5, 8)
+"""Sizes that code has in itself, where nothing else suggests one."""
 IMAGE = 6
 """The height of images; they are one wider than high."""
 
@@ -121,6 +123,8 @@ def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Dr
     for width in (*widths, FEATURES):
         yield Draw((width,), axis=None)
     yield Draw((2, 2, IMAGE, IMAGE))
+    for width in WIDTHS:
+        yield Draw((n, width))
     yield Draw((FEATURES, 1), axis=None)
     yield Draw((2, IMAGE, FEATURES))
     yield Draw((n, 1))

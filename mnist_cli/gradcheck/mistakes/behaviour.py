@@ -260,6 +260,16 @@ def overflow_in_single(size: float = LARGE, *, is_elementwise: bool = False) -> 
     )
 
 
+def overflow_on_the_way(size: float = LARGE) -> Diagnosis:
+    """Return what is said of code whose clip keeps exp finite in float64, and not in float32."""
+    return OVERFLOW.diagnosis(
+        f"In float32, a step on the way is infinite at inputs of ±{size:.0f}, and in float64 none "
+        "is: exp overflows above 88 there, and above 709 here, so a clip that is wide enough for "
+        "the one is too wide for the other. Write it so that exp is only taken of what is at most "
+        "0, as by np.where, np.tanh or np.logaddexp, or clip at ±88."
+    )
+
+
 def overflow_raises(raised: str) -> Diagnosis:
     """Return what is said of code that raises something at large inputs."""
     return OVERFLOW.diagnosis(f"Inputs of ±{LARGE:.0f} raise {raised}.")
