@@ -903,3 +903,124 @@ def test_a_regulariser_that_counts_twice_is_named_so_whatever_its_strength_is(re
 
     found = check_functions(ridge, arguments={"reg": reg})
     assert failed(found) == {"to W": "regulariser-twice"}
+
+
+# ---- parameters in lists, in the module, in a closure, and those that forward rewrites
+
+WITH_LISTS = """
+class it:
+    def __init__(self):
+        self.W = [[0.1, 0.2], [0.3, 0.4], [0.5, -0.6]]
+    def forward(self, x):
+        self.x = x
+        return x @ np.array(self.W)
+    def backward(self, dout):
+        {gradient}
+        return dout @ np.array(self.W).T
+"""
+IN_MODULE = """
+W = np.linspace(-1, 1, 12).reshape(4, 3)
+class it:
+    def forward(self, x):
+        self.x = x
+        return project(x)
+    def backward(self, dout):
+        {gradient}
+        return dout @ W.T
+def project(x):
+    return x @ W
+"""
+IN_CLOSURE = """
+def make():
+    W = np.linspace(-1, 1, 12).reshape(4, 3)
+    class Layer:
+        def forward(self, x):
+            self.x = x
+            return x @ W
+        def backward(self, dout):
+            {gradient}
+            return dout @ W.T
+    return Layer
+it = make()
+"""
+GRADIENTS = [
+    ("pass", {"to W": "not-checked"}),
+    ("self.dW = (7 * self.x.T @ dout).tolist()", {"to W": "constant-factor"}),
+    ("self.dW = (self.x.T @ dout).tolist()", {}),
+]
+
+
+@pytest.mark.parametrize(("gradient", "outcome"), GRADIENTS)
+@pytest.mark.parametrize("source", [WITH_LISTS, IN_MODULE, IN_CLOSURE])
+def test_parameters_are_found_wherever_they_are(
+    source: str, gradient: str, outcome: dict[str, str]
+) -> None:
+    assert failed(check(made(source.format(gradient=gradient)))) == outcome
+
+
+def test_code_in_loops_over_lists_is_given_one_example() -> None:
+    source = """
+class it:
+    def __init__(self):
+        self.w = [[0.1, 0.2, 0.3], [0.3, 0.4, 0.5]]
+    def forward(self, x):
+        self.x = x
+        return np.array([sum(w * v for w, v in zip(row, x)) for row in self.w])
+    def backward(self, dout):
+        self.dw = [[d * v for v in self.x] for d in dout]
+        return np.array([sum(self.w[j][i] * dout[j] for j in range(2)) for i in range(3)])
+"""
+    assert check(made(source)).passed
+
+
+def test_what_a_function_sees_in_its_module_is_left_as_it_was() -> None:
+    names: dict[str, Any] = {"np": np}
+    exec("W = np.ones((4, 3))\ndef f(x): return x @ W\ndef df(dout, x): return dout @ W.T", names)
+    W = names["W"]
+    assert failed(check_functions(names["f"], names["df"])) == {"to W": "not-checked"}
+    assert names["W"] is W
+    assert np.array_equal(W, np.ones((4, 3)))
+    assert check_functions(names["f"], names["df"], constants=["W"]).passed
+
+
+def test_the_data_that_a_loss_sees_around_it_need_no_gradient() -> None:
+    names: dict[str, Any] = {"np": np}
+    source = """
+X, y = np.random.default_rng(0).standard_normal((20, 4)), np.linspace(0, 1, 20)
+def loss(w): return ((X @ w - y) ** 2).sum()
+def loss_grad(w): return 2 * X.T @ (X @ w - y)
+"""
+    exec(source, names)
+    found = check_functions(names["loss"], names["loss_grad"], shape=(4,))
+    assert found.passed
+    assert "not differentiated: X, y" in found.remarks
+
+
+def test_a_parameter_that_forward_rewrites_is_told_as_that() -> None:
+    class Normalised(Dense):
+        def forward(self, x: Any) -> Any:
+            self.W = self.W / np.linalg.norm(self.W)
+            return super().forward(x)
+
+    assert failed(check(Normalised)) == {
+        "to W": "parameters-changed",
+        "arguments kept": "parameters-changed",
+    }
+
+
+# ---- a loss with its gradient, whatever expression that is
+
+SQUARES = """
+def it(theta, X, y):
+    d = X @ theta - y
+    dtheta = X.T @ d
+    return 0.5 * (d ** 2).sum(), {gradient}
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "passes"),
+    [("dtheta", True), ("1 * dtheta", True), ("-7 * dtheta", False), ("3 * X.T @ d", False)],
+)
+def test_a_gradient_that_is_any_expression_is_compared(gradient: str, passes: bool) -> None:
+    assert check(made(SQUARES.format(gradient=gradient))).passed == passes

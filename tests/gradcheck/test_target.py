@@ -509,3 +509,28 @@ def test_what_is_no_notebook_is_refused(text: str) -> None:
 )
 def test_magics_are_taken_out_and_python_stays(cell: str, python: str) -> None:
     assert without_magics(cell) == python
+
+
+LOSSES = """
+def squares(theta, X, y):
+    d = X @ theta - y
+    dtheta = X.T @ d
+    return 0.5 * (d ** 2).sum(), {gradient}
+
+def entropy(z, t):
+    e = np.exp(z)
+    p = e / e.sum()
+    return -(t * np.log(p)).sum(), p
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "passes"),
+    [("dtheta", True), ("-7 * dtheta", False), ("X.T @ d", True), ("X.T.dot(2 * d)", False)],
+)
+def test_a_whole_file_has_its_losses_with_gradients_checked(gradient: str, passes: bool) -> None:
+    write("a.py", "import numpy as np\n" + LOSSES.format(gradient=gradient))
+    outcome = judge("a.py", Request(), check_code)
+    assert [group.target for group in outcome.groups] == ["a.py:squares"]
+    assert [item.target for item in outcome.left_out] == ["a.py:entropy"]
+    assert outcome.passed == passes

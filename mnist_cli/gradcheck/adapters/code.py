@@ -63,7 +63,7 @@ class CodeOperation(Operation):
         draws = {name: reading.draws[name] for name in arguments}
         axes = {draw.axis for draw in draws.values() if draw.axis is not None}
         data_names = tuple(name for name, draw in draws.items() if draw.axis is not None) or tuple(
-            name for name, draw in draws.items() if not draw.is_parameter
+            name for name, draw in draws.items() if not draw.is_parameter or len(draws) == 1
         )
         super().__init__(
             at={**arguments, **{n: v for n, v in held.items() if n not in arguments}},
@@ -118,7 +118,11 @@ class CodeOperation(Operation):
         session = self._twins[key]
         for name in changed:
             place = self.reading.state.places[name]
-            if name in self.reading.state.numbers:
+            if name in session.around:
+                session.around[name] = arrays[name]
+            elif name in self.reading.state.lists:
+                place.set(session.worker, arrays[name].tolist())
+            elif name in self.reading.state.numbers:
                 place.set(session.worker, arrays[name][()])
             else:
                 place.get(session.worker)[...] = arrays[name]

@@ -51,7 +51,7 @@ def fittings(
     UserCodeError
         If the code takes none of the numbers, in the words of what it raised at the likeliest.
     """
-    most = MANY if len(names_of(reading)) > 1 else 1
+    most = MANY if len(names_of(reading)) > 1 or reading.state.lists else 1
     refused: UserCodeError | None = None
     was_infinite, count = False, 0
     repeated: CodeOperation | None = None
@@ -290,7 +290,7 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
         name
         for name in candidates
         if name in computed
-        and name not in written
+        and (name not in written or (shapes.is_parameter(name) and _is_felt(lively, name)))
         and state.twins(name)[0] == name
         # What an update moves may be no parameter: the velocity of one, say.
         and (name not in session.by_update or _is_felt(lively, name))
@@ -360,6 +360,9 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
         others = [name for name in computed if name not in operation.data]
         if others:
             operation.exempt |= frozenset(n for n in operation.data if n not in computed)
+        # What a loss sees around it is its data, but for what is called as weights are.
+        around = [n for n in reading.state.outside if not shapes.is_parameter(n)]
+        operation.exempt |= frozenset(n for n in around if n not in computed)
     again = operation.open({n: a.copy() for n, a in operation.at.items()})
     first = again.forward().copy()
     again.arrays |= {n: operation.at[n].copy() for n in arguments}
@@ -451,7 +454,7 @@ def _made_at_first_forward(trial: CodeOperation, seed: int) -> State | None:
         session.forward()
     except UserCodeError:
         return None
-    state = State(session.worker)
+    state = State(session.worker, trial.reading.state.outside)
     kept = [
         name
         for name, value in first.items()

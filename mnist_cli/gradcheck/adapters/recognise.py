@@ -18,6 +18,7 @@ from mnist_cli.gradcheck.adapters.making import made, seeded
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.operation import Arrays, Operation
+from mnist_cli.gradcheck.partners import calls_gradient
 from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.reference import EPSILON
 from mnist_cli.gradcheck.request import Code, Request
@@ -61,7 +62,7 @@ def recognise(
     for reading in readings:
         if search.try_reading(reading, given):
             break
-    search.found = search.found or search.partial
+    search.settle()
     if search.found is None and search.refused and not given:
         search.try_square_batches(readings)
     if search.found is not None:
@@ -116,9 +117,17 @@ class Search:
         self.request = request
         self.found: Operation | None = None
         self.refused: list[tuple[str, UserCodeError]] = []
+        self.lacking: Operation | None = None
+        """The first that is right, and in which a parameter has no gradient."""
         self.partial: Operation | None = None
         """The first in which one gradient more was returned than is compared."""
+        self.is_certain = False
         self._has_gradients = False
+
+    def settle(self) -> None:
+        """Take what is next best, where no reading was right beyond doubt."""
+        if not self.is_certain:
+            self.found = self.lacking or self.found or self.partial
 
     def try_reading(self, reading: Reading, given: Arrays | None = None) -> bool:
         """Try a reading, and return whether it is the right one beyond doubt."""
@@ -127,6 +136,7 @@ class Search:
                 if reading.is_against_names and is_symmetric(operation):
                     continue
                 if self._is_right(operation):
+                    self.is_certain = True
                     return True
         except UserCodeError as error:
             self.refused.append((reading.convention, error))
@@ -136,10 +146,17 @@ class Search:
         point = at_random(operation, self.request)
         if operation.reading.backward is None and not point.computed:
             return False  # a function of its own, which returns no gradient
+        if operation.reading.backward is None and not self._is_loss_with_gradient(point, operation):
+            return False
         if operation.has_label_gradient:
             self.partial = self.partial or operation  # what has a gradient may be no labels
             return False
         if is_whole(point, operation.reading.draws) and agrees(point):
+            if any(
+                n not in point.computed for n in operation.parameters if n not in operation.data
+            ):
+                self.lacking = self.lacking or operation  # another shape may have them all
+                return False
             self.found = operation
             return True
         if self.request.columns and is_mean_of_columns(point):
@@ -154,6 +171,18 @@ class Search:
             self.found = operation
             self._has_gradients = bool(point.computed)
         return False
+
+    def _is_loss_with_gradient(self, point: Point, operation: CodeOperation) -> bool:
+        """Return whether what a function returns beside its value is a gradient, and no cache.
+
+        It is where it is called so; else a loss has one that is as large as an argument.
+        """
+        reading = operation.reading
+        if calls_gradient(reading.method(reading.state.thing, reading.forward)):
+            return True
+        return point.out.size == 1 and all(
+            computed.shape == point.at[name].shape for name, computed in point.computed.items()
+        )
 
     def try_square_batches(self, readings: Iterable[Reading]) -> None:
         """Try as many examples as features, where backward raises since the two differ.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnist_cli.gradcheck.adapters import gradients, vocabulary
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
+from mnist_cli.gradcheck.adapters.surroundings import replaced
 from mnist_cli.gradcheck.adapters.vocabulary import CLEARING, OUTPUTS, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays, Session
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required
@@ -60,6 +61,7 @@ class CodeSession(Session):
         state = self.reading.state
         inside = {name: arrays[name] for name in operation.parameters}
         self.worker = state.copied(inside)
+        self.around = {n: a for n, a in inside.items() if n in state.outside}
         self.arrays = dict(arrays)
         self.labels = labels
         self.rest: list[Any] = []
@@ -88,7 +90,12 @@ class CodeSession(Session):
         state = self.reading.state
         found = {}
         for name in self.operation.parameters:
+            if name in self.around:
+                found[name] = np.asarray(self.around[name])
+                continue
             value = state.places[name].get(self.worker)
+            if name in state.lists:
+                value = gradients.as_numbers(value)
             if isinstance(value, np.ndarray):
                 found[name] = value
             elif isinstance(value, float | complex | np.number):
@@ -127,7 +134,7 @@ class CodeSession(Session):
         reading = self.reading
         self._feed()
         positional, named = self._arguments(reading.takes)
-        with same_random_numbers(self.operation):
+        with same_random_numbers(self.operation), self._surrounded():
             result = call(reading.method(self.worker, reading.forward), *positional, **named)
         if result is None:
             result = self._left_output()
@@ -135,6 +142,10 @@ class CodeSession(Session):
         self.out = out
         self.arrays |= self._live()
         return out
+
+    def _surrounded(self) -> AbstractContextManager[None]:
+        """Let what the code sees around it be as it is for this copy."""
+        return replaced(self.reading.state.outside, self.around)
 
     def _kept_output(self) -> Any:
         """Return what the object keeps as its output, in the shape of its input."""
@@ -161,7 +172,8 @@ class CodeSession(Session):
             positional, named = self._arguments(reading.wants, dout)
             if reading.dout_attribute:
                 setattr(self.worker, reading.dout_attribute, dout)
-            result = call(reading.method(self.worker, reading.backward), *positional, **named)
+            with self._surrounded():
+                result = call(reading.method(self.worker, reading.backward), *positional, **named)
         found = self._collected(result, before, kept)
         self.arrays |= self._live()
         if reading.gives != "gradient":

@@ -66,6 +66,10 @@ def inputs(
         yield told
         return
     if len(unknown) == 1 and len(told) == len(known):
+        if state.lists and not request.columns:  # code without NumPy is for one example
+            sizes = {size: None for _, shape in held(state) for size in reversed(shape)}
+            for size in sizes:
+                yield {unknown[0]: Draw((size,), axis=None)} | told
         for draw in one_input([*held(state), *((n, d.shape) for n, d in known.items())], request):
             yield {unknown[0]: draw} | told
         return
@@ -198,6 +202,11 @@ def is_per_feature(name: str) -> bool:
     return plain(name.rpartition(".")[2]) in (
         *("gamma", "beta", "scale", "shift", "mean", "var", "gain", "runningmean", "runningvar"),
     )
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether something is called as weights, a bias or a scale are."""
+    return is_weight(name) or is_bias(name) or is_per_feature(name)
 
 
 def chain(

@@ -88,6 +88,12 @@ def overwrites(method: str, name: str, *, is_parameter: bool = False) -> Diagnos
             f"{method} writes into the array that forward has returned, which its caller still "
             "has: work on a copy."
         )
+    if is_parameter and method == "forward":
+        return PARAMETERS_CHANGED.diagnosis(
+            f"forward changes the parameter {name} and goes on with that, so what backward gives "
+            "is the gradient to another array than the one that the optimiser has: let forward "
+            "put it into an array of its own, and backward go through that step as well."
+        )
     if is_parameter:
         return PARAMETERS_CHANGED.diagnosis(
             f"{method} changes the parameter {name}: leave that to the optimiser, which does it "
