@@ -74,7 +74,7 @@ def fittings(
         except UserCodeError as error:
             refused = refused or error
             continue
-        if not request.shapes and is_repeated(operation, out, computed):
+        if not request.shapes and is_repeated(operation, computed):
             repeated = repeated or whole
             continue
         yield whole
@@ -102,17 +102,17 @@ def fittings(
     raise UserCodeError("No shape was found that forward takes: give one with --shape.")
 
 
-def is_repeated(operation: CodeOperation, out: Array, computed: Arrays) -> bool:
+def is_repeated(operation: CodeOperation, computed: Arrays) -> bool:
     """Return whether NumPy has repeated the one column of an input over what is in the code.
 
-    A gradient in the shape of the output says that the code has as many columns in mind.
+    A gradient that is larger than the input says that the code has more columns in mind, or none.
     """
-    for name in operation.data:
-        shape = operation.at[name].shape
-        is_wider = 1 in shape and out.ndim == len(shape) and out.shape != shape
-        if is_wider and name in computed and computed[name].shape == out.shape:
-            return True
-    return False
+    return any(
+        1 in operation.at[name].shape
+        and name in computed
+        and computed[name].size > operation.at[name].size
+        for name in operation.data
+    )
 
 
 def _drawn(
