@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -23,7 +24,7 @@ from mnist_cli.gradcheck.operation import (
     Upstream,
     are_probabilities,
 )
-from mnist_cli.gradcheck.reference import EPSILON, SINGLE, Derivative
+from mnist_cli.gradcheck.reference import EPSILON, SINGLE, STEP, Derivative
 from mnist_cli.gradcheck.user_code import UserCodeError
 
 SMALL = 2000
@@ -151,6 +152,15 @@ class Point:
         right = self._derivative(name)
         value = float(right.along(direction))
         return value, right.uncertainty
+
+    def along_in_extended(self, name: str, direction: Array) -> float:
+        """Return the right derivative along one direction, computed with more than 16 digits."""
+        at = {n: a.astype(np.longdouble) for n, a in self.at.items()}
+        at[name] = at[name] + np.clongdouble(1j * STEP) * direction
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            out = self.operation.open(at).forward()
+        return float(np.imag((self.dout * out).sum()) / STEP)
 
     @property
     def at(self) -> Arrays:

@@ -1024,3 +1024,46 @@ def it(theta, X, y):
 )
 def test_a_gradient_that_is_any_expression_is_compared(gradient: str, passes: bool) -> None:
     assert check(made(SQUARES.format(gradient=gradient))).passed == passes
+
+
+# ---- shapes in which what is wrong would be right
+
+
+def test_attention_is_not_judged_where_it_has_one_key_alone() -> None:
+    class Attention:
+        def forward(self, Q: Any, K: Any, V: Any) -> Any:
+            self.Q, self.K, self.V = Q, K, V
+            s = Q @ K.T / np.sqrt(Q.shape[-1])
+            e = np.exp(s - s.max(-1, keepdims=True))
+            self.A = e / e.sum(-1, keepdims=True)
+            return self.A @ V
+
+        def backward(self, dO: Any) -> Any:
+            dA = dO @ self.V.T
+            dS = self.A * (dA - (dA * self.A).sum(-1, keepdims=True))  # and no 1/√d
+            return dS @ self.K, dS.T @ self.Q, self.A.T @ dO
+
+    assert set(failed(check(Attention))) == {"to Q", "to K"}
+
+
+def test_a_loss_is_not_judged_where_it_has_one_class_alone() -> None:
+    def svm(W: Any, X: Any, y: Any, reg: Any) -> Any:
+        rows = np.arange(len(X))
+        scores = X @ W
+        margins = np.maximum(0, scores - scores[rows, y][:, None] + 1)
+        margins[rows, y] = 0
+        wrong = (margins > 0).astype(float)  # and nothing for the right class
+        dW = X.T @ wrong / len(X) + 2 * reg * W
+        return margins.sum() / len(X) + reg * (W**2).sum(), dW
+
+    assert set(failed(check_functions(svm))) == {"to W"}
+
+
+def test_a_loss_whose_own_rounding_takes_the_digits_is_not_wrong_far_from_0() -> None:
+    def cost(theta: Any, X: Any, y: Any) -> Any:
+        h = 1 / (1 + np.exp(-X @ theta))
+        J = (-y @ np.log(h) - (1 - y) @ np.log(1 - h)) / y.size
+        return J, (h - y) @ X / y.size
+
+    for seed in range(3):
+        assert check_functions(cost, seed=seed).passed

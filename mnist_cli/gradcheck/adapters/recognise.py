@@ -120,7 +120,7 @@ class Search:
         self.lacking: Operation | None = None
         """The first that is right, and in which a parameter has no gradient."""
         self.partial: Operation | None = None
-        """The first in which one gradient more was returned than is compared."""
+        """The first that is right, where another mistake would be, too."""
         self.is_certain = False
         self._has_gradients = False
 
@@ -156,6 +156,9 @@ class Search:
                 n not in point.computed for n in operation.parameters if n not in operation.data
             ):
                 self.lacking = self.lacking or operation  # another shape may have them all
+                return False
+            if is_degenerate(point):
+                self.partial = self.partial or operation
                 return False
             self.found = operation
             return True
@@ -247,6 +250,15 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
 def is_whole(point: Point, names: Iterable[str]) -> bool:
     """Return whether there is a gradient to each of the arguments, where one is asked for."""
     return all(name in point.computed or name in point.operation.exempt for name in names)
+
+
+def is_degenerate(point: Point) -> bool:
+    """Return whether there is so little at a point that most mistakes are right there.
+
+    As where a softmax has one class alone, and all its gradients are 0.
+    """
+    has_zeros = any(computed.size and not computed.any() for computed in point.computed.values())
+    return has_zeros or not all(point.is_felt(name) for name in point.operation.data)
 
 
 def is_symmetric(operation: CodeOperation) -> bool:

@@ -40,6 +40,8 @@ LOSS_FLAT = (
 )
 FARTHEST = 1e6
 """Where exp overflows in any code that does not keep it from that."""
+MARGIN = 10
+"""By how much rounding may be larger than it seems in one direction."""
 DIRECTIONS = 3
 """In how many directions that is looked at."""
 
@@ -173,9 +175,26 @@ def derivative_error(found: Inspection, point: Point, name: str) -> float:
         claimed = float((computed * direction).sum())
         right, slack = point.along_with_slack(name, direction)
         scale = max(ordinary, float(np.abs(computed).max(initial=0)), abs(right))
-        if np.isfinite(right):
-            worst = max(worst, max(0.0, abs(claimed - right) - slack) / scale)
+        if not np.isfinite(right):
+            continue
+        off = max(0.0, abs(claimed - right) - slack)
+        if off > CERTAIN * scale:
+            off = max(0.0, off - cancelled(point, name, direction, right))
+        worst = max(worst, off / scale)
     return worst
+
+
+def cancelled(point: Point, name: str, direction: Array, right: float) -> float:
+    """Return how much of a derivative rounding in forward has taken, by extended precision.
+
+    As in log(1 − s) where s is nearly 1: what is left of 1 − s has few digits, and so has its
+    derivative.
+    """
+    try:
+        long = point.along_in_extended(name, direction)
+    except Exception:  # whatever it is, the code did not raise it for float64
+        return 0.0
+    return MARGIN * abs(right - long) if np.isfinite(long) else 0.0
 
 
 def of_overflow(found: Inspection, point: Point, bad_out: Array) -> Diagnosis:
