@@ -155,7 +155,7 @@ class Point:
 
     def along_in_extended(self, name: str, direction: Array) -> float:
         """Return the right derivative along one direction, computed with more than 16 digits."""
-        at = {n: a.astype(np.longdouble) for n, a in self.at.items()}
+        at: Arrays = {n: a.astype(np.longdouble) for n, a in self.at.items()}
         at[name] = at[name] + np.clongdouble(1j * STEP) * direction
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)

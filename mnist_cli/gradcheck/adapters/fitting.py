@@ -17,7 +17,7 @@ from mnist_cli.gradcheck.adapters.drawing import Draw, Kind
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.state import State, is_float_array, walk
-from mnist_cli.gradcheck.adapters.vocabulary import is_label
+from mnist_cli.gradcheck.adapters.vocabulary import NO_PARAMETERS, is_label, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.point import elsewhere
 from mnist_cli.gradcheck.request import Request
@@ -272,7 +272,7 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
     held_data = [name for name in reading.draws if name in trial.parameters]
     candidates = [
         name
-        for name in (*state.arrays, *state.numbers)
+        for name in (*state.arrays, *numbers_of(state))
         if name not in arguments or name in held_data
     ]
     if not candidates:
@@ -304,6 +304,11 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
     names = [name for name in candidates if name in {*names, *held_data}]
     operation = not_zero(CodeOperation(reading, arguments, trial.labels, names), seed)
     return _finished(operation, reading, arguments)
+
+
+def numbers_of(state: State) -> list[str]:
+    """Return the numbers that an object holds and that may be parameters."""
+    return [n for n in state.numbers if not is_named(state.places[n].leaf, NO_PARAMETERS)]
 
 
 def not_zero(operation: CodeOperation, seed: int) -> CodeOperation:

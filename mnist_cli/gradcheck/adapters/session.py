@@ -292,7 +292,9 @@ class CodeSession(Session):
         self._note_seconds(returned, found, attributes, shapes)
         operation.was_returned = operation.was_returned or len(found) > 1
         operation.has_label_gradient |= self._has_one_more(returned, found)
-        found = {n: g for n, g in attributes.items() if n not in found} | found
+        kept_right = {n: g for n, g in attributes.items() if g.shape == shapes[n]}
+        found = attributes | found
+        found |= {n: g for n, g in kept_right.items() if found[n].shape != shapes[n]}
         for recorder in self.recorders:
             self.noted |= set(recorder.noted)
             found |= {n: g for n, g in recorder.noted.items() if n not in found}

@@ -167,6 +167,9 @@ def several_inputs(
     if not request.columns:
         yield dict.fromkeys(names, Draw((features,), axis=None))
         first, *others = names
+        for _, shape in held(state):
+            if len(shape) == len(names) == 2:  # a matrix between the two
+                yield {name: Draw((n, size)) for name, size in zip(names, shape, strict=True)}
         row = Draw((features,), axis=None, is_parameter=True)
         weights = Draw((features, HIDDEN), axis=None, is_parameter=True)
         yield {first: alike} | dict.fromkeys(others, row)
