@@ -161,6 +161,7 @@ def gradcheck(
         outcome = check_code(
             target,
             time_limit,
+            as_json=json,
             shapes=shapes,
             arguments=arguments,
             classes=classes,
@@ -176,6 +177,20 @@ def gradcheck(
     tell(outcome, wrong_answers, tolerance, verbose=verbose, as_json=json)
 
 
+def behind_error(text: str) -> str:
+    """Return a text as wide as the terminal, to be printed behind ``Error: ``; code stays."""
+    import shutil
+
+    from mnist_cli.gradcheck.wrapping import wrap
+
+    width = shutil.get_terminal_size().columns
+    first, *others = text.split("\n")
+    lines = wrap(first, width, " " * len("Error: "), hanging="    ")
+    for line in others:
+        lines += [line] if line.startswith("    ") else wrap(line, width, "  ", hanging="    ")
+    return "\n".join(lines).strip()
+
+
 def check_network(
     hidden: int, batch_size: int, seed: int, tolerance: float
 ) -> tuple[Outcome, list[Check]]:
@@ -188,12 +203,19 @@ def check_network(
     return Outcome([Group("", found.checks)]), found.wrong_answers
 
 
-def check_code(target: str, time_limit: float, **request: Any) -> Outcome:
+def check_code(target: str, time_limit: float, *, as_json: bool, **request: Any) -> Outcome:
     """Check what a target names, in a process of its own; see `Request` for the rest."""
-    from mnist_cli.gradcheck.isolation import check_apart
+    import sys
+
+    from mnist_cli.gradcheck.isolation import NotJudgedError, check_apart
     from mnist_cli.gradcheck.request import Request
 
-    outcome = check_apart(target, Request(**request), time_limit)
+    try:
+        outcome = check_apart(target, Request(**request), time_limit)
+    except NotJudgedError as error:
+        if as_json or not sys.stderr.isatty():  # in a log, a sentence is a line
+            raise
+        raise NotJudgedError(behind_error(str(error))) from error
     unknown = unknown_rows(request["skip"], {check.name for check in outcome.checks})
     if unknown:
         raise MnistCliError(unknown)
@@ -212,7 +234,6 @@ def tell(
     import shutil
 
     from mnist_cli.gradcheck import report, summary
-    from mnist_cli.gradcheck.wrapping import wrap
 
     failure = summary.what_failed(outcome) or summary.what_was_accepted(wrong_answers)
     broken = summary.what_broke(outcome)
@@ -226,11 +247,9 @@ def tell(
             lines += ["", *report.refusals(wrong_answers, width, coloured)]
         click.echo("\n".join(lines))
     if failure:
-        head = "Error: "  # which the sentence is printed behind
-        lines = wrap(failure, width, " " * len(head), hanging="    ")
-        raise CheckFailedError("\n".join(lines).strip())
+        raise CheckFailedError(behind_error(failure))
     if broken:
-        raise MnistCliError(broken)
+        raise MnistCliError(behind_error(broken))
     if not as_json:
         click.echo(f"\n{summary.what_passed(outcome, tolerance, len(wrong_answers))}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import sys
 import traceback
@@ -15,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from mnist_cli.errors import MnistCliError
+from mnist_cli.gradcheck.adapters.making import NEEDS
 from mnist_cli.gradcheck.discovery import Candidate
 from mnist_cli.gradcheck.outcome import LeftOut, Outcome
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.result import Group
 from mnist_cli.gradcheck.target import find
-from mnist_cli.gradcheck.user_code import OWN_FOLDER, UserCodeError, tell
+from mnist_cli.gradcheck.user_code import OWN_FOLDER, UserCodeError, their_frames, told
 
 Check = Callable[[Code, Request], Group]
 
@@ -149,14 +149,14 @@ def _why_not(candidate: Candidate, error: Exception) -> LeftOut:
     at. What lacks a method, or arguments to be made with, is only left out.
     """
     target = candidate.code.target
-    told = sentence(target, error)
-    raised_in = re.search(r'^  File ".*", line \d+, in (\S+)$', told, re.MULTILINE)
     is_broken = not isinstance(error, UserCodeError) or (
-        raised_in is not None and candidate.code.backward is None and not candidate.needs
+        error.where is not None and candidate.code.backward is None and not candidate.needs
     )
-    reason = told.split("\n")[0].removeprefix(f"{target} ")
+    reason = sentence(target, error).split("\n")[0].removeprefix(f"{target} ")
     if candidate.needs and not is_broken:
-        reason = f"needs arguments ({', '.join(candidate.needs)}). {reason}"
+        needs = f"needs arguments ({', '.join(candidate.needs)})"
+        _, is_told, advice = reason.partition(f"{NEEDS}{', '.join(candidate.needs)}. ")
+        reason = f"{needs}: {advice[:1].lower()}{advice[1:]}" if is_told else f"{needs}. {reason}"
     return LeftOut(target, reason, is_broken)
 
 
@@ -164,8 +164,8 @@ def sentence(target: str, error: BaseException) -> str:
     """Return what an exception comes to, in its own words; with the user's lines, none of ours."""
     if isinstance(error, MnistCliError):
         text = str(error)
-    elif _is_raised_by_them(error):
-        text = tell(error)
+    elif their_frames(error):
+        text = str(told(error))
     else:
         what = "".join(traceback.format_exception_only(error)).strip()
         frames = traceback.extract_tb(error.__traceback__)
@@ -180,13 +180,6 @@ def sentence(target: str, error: BaseException) -> str:
         half = MOST_LINES // 2
         lines = [*lines[:half], f"  ({len(lines) - 2 * half} more lines)", *lines[-half:]]
     return "\n".join(lines)
-
-
-def _is_raised_by_them(error: BaseException) -> bool:
-    """Whether an exception came through lines of the user's, and not ours and NumPy's alone."""
-    ours = (OWN_FOLDER, sys.prefix, sys.base_prefix, "<", "numpy/")
-    files = (frame.filename for frame in traceback.extract_tb(error.__traceback__))
-    return any(not file.startswith(ours) for file in files)
 
 
 def _line(descriptor: int) -> bytes:

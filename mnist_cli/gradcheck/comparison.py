@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.gradcheck.reference import Derivative, Function
+from mnist_cli.gradcheck.reference import EPSILON, SINGLE, Derivative, Function
 from mnist_cli.gradcheck.result import Entry
 
 EACH_ELEMENT = 2000
@@ -25,6 +25,8 @@ NEAR = 20
 """How many more of its row, and how many of its column."""
 LEAST_ACCURACY = 1e-2
 """What differences may be off by, relatively, and still bear out a gradient."""
+SINGLE_TOLERANCE = 1e-3
+"""What a gradient may be off by, relatively, of code that computes in float32."""
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
 """What rounding alone may do to a gradient, in relation to the gradient from above."""
 WORST = 5
@@ -130,6 +132,7 @@ def compare_gradient(
     *,
     upstream: float = 1.0,
     least: float = 0.0,
+    epsilon: float = EPSILON,
 ) -> Comparison:
     """Compare ``computed`` with the gradient of the number ``f(x)``.
 
@@ -157,9 +160,11 @@ def compare_gradient(
         The size of the gradients from above, which rounding is in relation to.
     least : float
         Bounds the scale from below; see `relative_errors`.
+    epsilon : float
+        How exact ``f`` computes; see `Derivative`.
     """
     computed = np.asarray(computed)
-    right = Derivative(f, x, rng)
+    right = Derivative(f, x, rng, epsilon)
     if computed.shape == x.shape and (x.size > EACH_ELEMENT or _takes_long(right)):
         found = _compare_directions(computed, right, tolerance, rng, upstream)
         if found.passed or x.size > EACH_WRONG_ELEMENT:
@@ -257,6 +262,8 @@ def _entry(right: Derivative, index: int) -> float:
 
 def _within_reach(right: Derivative, mean: float, tolerance: float) -> tuple[float, str]:
     """Return the tolerance that the method can bear out, and the method with its accuracy."""
+    if right.epsilon == SINGLE:
+        tolerance = max(tolerance, SINGLE_TOLERANCE)
     if right.is_complex:
         return tolerance, right.method
     accuracy = max(right.uncertainty / (mean or 1.0), 1e-12)

@@ -9,7 +9,6 @@ import ast
 import importlib
 import pkgutil
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -36,10 +35,6 @@ def guarded(function: Callable[..., Any], *arguments: Any) -> Any:
     except UserCodeError as error:
         if isinstance(error.__cause__, UserCodeError):
             raise error.__cause__ from None
-        if isinstance(error.__cause__, SyntaxError):
-            *where, what = traceback.format_exception_only(error.__cause__)
-            told = "".join(where).rstrip()
-            raise UserCodeError(f"The code to check raised {what.strip()}\n{told}") from None
         raise
 
 

@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from mnist_cli.gradcheck.adapters.shapes import is_weight
+
 WORDS = (
     "backward",
     "backwards",
@@ -51,9 +53,14 @@ EXCHANGED = (
 
 GRADIENT = re.compile(
     r"(d|g|d_\w+|d[A-Z]\w*|d[a-z]\d*|\w*grads?|\w*grads?_\w+|\w*gradients?\w*"
-    r"|nabla\w*|delta\w*|jac\w*|dj_?d\w+|d(out|loss|scores|logits|params))"
+    r"|nabla\w*|delta\w*|jac\w*|dj_?d\w+|d(out|loss|scores|logits|params)"
+    r"|d_?(theta|alpha|beta|gamma|sigma|mu|bias(es)?|weights?|coefs?|coefficients)\d*)"
 )
 """What people call a gradient in the code that computes it."""
+
+
+PRODUCTS = {"dot", "matmul", "outer", "einsum", "tensordot"}
+"""Functions by which a gradient is computed."""
 
 
 def partner(name: str, names: Collection[str]) -> tuple[str, str] | None:
@@ -120,7 +127,9 @@ def _stems(name: str) -> Iterator[str]:
 
 
 def returns_gradient(function: Any, name: str = "") -> bool:
-    """Return whether a function returns a gradient beside its value: ``return loss, dW``.
+    """Return whether a function is written as if it returned a gradient: ``return loss, dW``.
+
+    So it is called; or it is computed there, of weights: ``return loss, X.T @ (p - y)``.
 
     Parameters
     ----------
@@ -128,21 +137,49 @@ def returns_gradient(function: Any, name: str = "") -> bool:
     name : str
         What it is called: of a loss, whatever else it returns is taken for a gradient.
     """
+    is_loss = _plain(name).endswith(("loss", "cost", "propagate", "objective"))
+    arguments, tuples = _returned(function)
+    if is_loss or calls_gradient(function):
+        return bool(tuples)
+    has_weights = any(is_weight(argument) for argument in arguments)
+    return has_weights and any(map(_is_computed, (part for parts in tuples for part in parts[1:])))
+
+
+def calls_gradient(function: Any) -> bool:
+    """Return whether something that a function returns in a tuple is called as a gradient is."""
+    arguments, tuples = _returned(function)
+    of_arguments = {f"d{_plain(argument)}" for argument in arguments}
+    return any(
+        isinstance(part, ast.Name)
+        and (GRADIENT.fullmatch(part.id) or _plain(part.id) in of_arguments)
+        for elements in tuples
+        for element in elements
+        for part in ast.walk(element)
+    )
+
+
+def _returned(function: Any) -> tuple[list[str], list[list[ast.expr]]]:
+    """Return a function's arguments, and the elements of each tuple that it returns."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except Exception:  # no source, or a line of a larger expression
-        return False
-    is_loss = _plain(name).endswith(("loss", "cost", "propagate", "objective"))
-    return any(
-        isinstance(node, ast.Return)
-        and isinstance(node.value, ast.Tuple)
-        and (
-            is_loss
-            or any(
-                isinstance(part, ast.Name) and GRADIENT.fullmatch(part.id)
-                for element in node.value.elts
-                for part in ast.walk(element)
-            )
-        )
-        for node in ast.walk(tree)
+        return [], []
+    nodes = list(ast.walk(tree))
+    arguments = next((node.args for node in nodes if isinstance(node, ast.FunctionDef)), None)
+    return (
+        [argument.arg for argument in arguments.args] if arguments else [],
+        [
+            node.value.elts
+            for node in nodes
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple)
+        ],
     )
+
+
+def _is_computed(element: ast.expr) -> bool:
+    """Return whether an expression is a product, a sum or the like of something with a name."""
+    if isinstance(element, ast.Call):
+        called = element.func
+        return isinstance(called, ast.Attribute) and called.attr in PRODUCTS
+    is_arithmetic = isinstance(element, ast.BinOp | ast.UnaryOp)
+    return is_arithmetic and any(isinstance(part, ast.Name) for part in ast.walk(element))

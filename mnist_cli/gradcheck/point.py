@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.gradcheck.comparison import ROUNDING, Comparison, compare, compare_gradient
+from mnist_cli.gradcheck.comparison import (
+    ROUNDING,
+    Comparison,
+    compare,
+    compare_gradient,
+)
 from mnist_cli.gradcheck.operation import (
     Array,
     Arrays,
@@ -18,13 +24,15 @@ from mnist_cli.gradcheck.operation import (
     Upstream,
     are_probabilities,
 )
-from mnist_cli.gradcheck.reference import Derivative
+from mnist_cli.gradcheck.reference import EPSILON, SINGLE, STEP, Derivative
 from mnist_cli.gradcheck.user_code import UserCodeError
 
 SMALL = 2000
 """Up to so many elements, gradients that somebody might have meant are computed as well."""
 RTOL, ATOL = 1e-9, 1e-12
 """How far two outputs may be apart that are the same but for rounding."""
+EXACT, SINGLE_EXACT = 1e-9, 1e-5
+"""How far gradients may be apart that are computed once more in another order; in float32, too."""
 NUDGE = 1e-3
 """How far parameters are moved away from a kink."""
 
@@ -119,14 +127,40 @@ class Point:
 
     def along(self, name: str, direction: Array, dout: Array | None = None) -> float:
         """Return the right derivative along one direction."""
-        right = Derivative(self.weighted(name, dout), self.operation.at[name], self.rng)
+        right = self._derivative(name, dout)
         return float(right.along(direction))
+
+    def _derivative(
+        self, name: str, dout: Array | None = None, at: Array | None = None
+    ) -> Derivative:
+        where = self.operation.at[name] if at is None else at
+        return Derivative(self.weighted(name, dout), where, self.rng, self.epsilon)
+
+    @cached_property
+    def epsilon(self) -> float:
+        """How exact forward computes, in relation to its output: to float64, or to float32."""
+        is_single = self.out.dtype in (np.float32, np.float16)
+        return SINGLE if is_single or self._is_staircase(np.random.default_rng(0)) else EPSILON
+
+    @property
+    def rerun_tolerance(self) -> float:
+        """How far what is computed once more in another way may be from what it was."""
+        return EXACT if self.epsilon == EPSILON else SINGLE_EXACT
 
     def along_with_slack(self, name: str, direction: Array) -> tuple[float, float]:
         """Return the right derivative along one direction, and how uncertain it is."""
-        right = Derivative(self.weighted(name), self.operation.at[name], self.rng)
+        right = self._derivative(name)
         value = float(right.along(direction))
         return value, right.uncertainty
+
+    def along_in_extended(self, name: str, direction: Array) -> float:
+        """Return the right derivative along one direction, computed with more than 16 digits."""
+        at: Arrays = {n: a.astype(np.longdouble) for n, a in self.at.items()}
+        at[name] = at[name] + np.clongdouble(1j * STEP) * direction
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            out = self.operation.open(at).forward()
+        return float(np.imag((self.dout * out).sum()) / STEP)
 
     @property
     def at(self) -> Arrays:
@@ -153,7 +187,7 @@ class Point:
     ) -> NDArray[np.float64]:
         """Return the right gradient to an array; for another gradient from above, or elsewhere."""
         where = self.operation.at[name] if at is None else at
-        return Derivative(self.weighted(name, dout), where, self.rng).gradient()
+        return self._derivative(name, dout, where).gradient()
 
     def compare(self, name: str, tolerance: float, *, second: bool = False) -> Comparison:
         """Compare the gradient to an array with the right one; or that in the second place."""
@@ -164,6 +198,7 @@ class Point:
             tolerance,
             self.rng,
             upstream=self.upstream_size,
+            epsilon=self.epsilon,
         )
 
     def compare_jacobian(self, name: str, tolerance: float) -> Comparison:
@@ -266,9 +301,12 @@ class Point:
         The small one is 1e-8 of the large one, and so is what it should do to the output; that
         must be seen where it is well above rounding, as it is not where a function saturates.
         """
+        return self._is_staircase(self.rng)
+
+    def _is_staircase(self, rng: np.random.Generator) -> bool:
         if not self.operation.data:
             return False
-        shares = {n: self.rng.uniform(0.5, 1, self.at[n].shape) for n in self.operation.data}
+        shares = {n: rng.uniform(0.5, 1, self.at[n].shape) for n in self.operation.data}
         small, large = (
             self.run(**{n: self.at[n] * (1 + size * share) for n, share in shares.items()})
             for size in (1e-11, 1e-3)
@@ -396,6 +434,6 @@ def perturbed_if_degenerate(point: Point) -> Operation:
 
 def _is_at_kink(point: Point, name: str) -> bool:
     value = point.at[name]
-    right = Derivative(point.weighted(name), value, point.rng)
+    right = Derivative(point.weighted(name), value, point.rng, point.epsilon)
     direction = point.rng.standard_normal(value.shape)
     return right.sides(direction, size=float(np.abs(value).max(initial=0))).is_kink

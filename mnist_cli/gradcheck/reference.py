@@ -24,9 +24,13 @@ STEP = 1e-100
 """h: far below a probability of 1e-40, of which a logarithm is taken, and far above underflow."""
 
 EPSILON = float(np.finfo(np.float64).eps)
+SINGLE = float(np.finfo(np.float32).eps) / 8
+"""The same of a function that computes in float32; on an average, it rounds by less than eps."""
 
 WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """The widths of the differences, which are tried from the widest: the first crosses more kinks."""
+SINGLE_WIDTHS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
+"""The same of a function that computes in float32."""
 
 CERTAIN = 1e-10
 """The relative uncertainty at which no further width is tried."""
@@ -82,6 +86,8 @@ class Derivative:
     x : array of float64
     rng : Generator
         Draws the direction in which the complex step is tested.
+    epsilon : float
+        How exact ``f`` computes: `EPSILON`, or `SINGLE` if it does so in float32.
 
     Attributes
     ----------
@@ -89,9 +95,16 @@ class Derivative:
         ``"complex step"`` or ``"central differences"``.
     """
 
-    def __init__(self, f: Function, x: NDArray[Any], rng: np.random.Generator):
+    def __init__(
+        self,
+        f: Function,
+        x: NDArray[Any],
+        rng: np.random.Generator,
+        epsilon: float = EPSILON,
+    ):
         self.f = f
         self.x = np.asarray(x, np.float64)
+        self.epsilon = epsilon
         self.uncertainty = 0.0
         self.is_complex = any(self._carries_complex(rng) for _ in range(TRIALS))
 
@@ -104,7 +117,7 @@ class Derivative:
         """Return ``f′(x)·direction``, in the shape of what ``f`` returns."""
         if self.is_complex:
             return complex_step(self.f, self.x, direction)
-        value, uncertainty = differences(self.f, self.x, direction)
+        value, uncertainty = differences(self.f, self.x, direction, self.epsilon)
         self.uncertainty = max(self.uncertainty, uncertainty)
         return value
 
@@ -126,7 +139,7 @@ class Derivative:
     def _beside(self, direction: NDArray[Any], distance: float) -> float:
         if self.is_complex:
             return float(complex_step(self.f, self.x + distance * direction, direction))
-        width = np.copysign(1e-6, distance)
+        width = np.copysign(1e-6 if self.epsilon == EPSILON else 1e-3, distance)
         ahead, here = self.f(self.x + width * direction), self.f(self.x)
         return float((ahead - here) / width)
 
@@ -157,7 +170,7 @@ class Derivative:
         except Exception:
             # Whatever it is, the function did not raise it for real numbers.
             return False
-        value, uncertainty = differences(self.f, nearby, direction)
+        value, uncertainty = differences(self.f, nearby, direction, self.epsilon)
         scale = float(np.max(np.abs(value), initial=0))
         if not np.isfinite(scale) or not np.all(np.isfinite(step)):
             return False
@@ -171,7 +184,9 @@ def complex_step(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> Any:
         return np.imag(f(x + 1j * STEP * direction)) / STEP
 
 
-def differences(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> tuple[Any, float]:
+def differences(
+    f: Function, x: NDArray[Any], direction: NDArray[Any], epsilon: float = EPSILON
+) -> tuple[Any, float]:
     """Return ``f′(x)·direction`` by central differences, and how uncertain it is.
 
     Of central differences of the widths h, h/2 and h/4, the errors of the orders h² and h⁴ are
@@ -182,12 +197,12 @@ def differences(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> tuple[
     best: Any = None
     least = np.inf
     size = float(np.max(np.abs(f(x)), initial=0))
-    for width in WIDTHS:
+    for width in WIDTHS if epsilon == EPSILON else SINGLE_WIDTHS:
         first, second, third = (_central(f, x, direction, width / 2**k) for k in range(3))
         coarse = (4 * second - first) / 3
         fine = (4 * third - second) / 3
         value = (16 * fine - coarse) / 15
-        rounding = 16 * EPSILON * size / width
+        rounding = 16 * epsilon * size / width
         uncertainty = 10 * float(np.max(np.abs(value - fine))) + rounding
         if best is None or uncertainty < least:  # and so never if it is NaN, but for the first
             best, least = value, uncertainty if np.isfinite(uncertainty) else np.inf

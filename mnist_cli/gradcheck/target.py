@@ -97,6 +97,11 @@ def _terms(text: str) -> list[Term]:
         return []
     if text.endswith(_SUFFIXES):  # a colon in the path of a file
         return []
+    if text.strip().endswith(","):
+        raise UserCodeError(
+            f"There is nothing behind the comma of {text.strip()}: leave it out, or name the "
+            "derivative there, as in layers.py:tanh,tanh_prime."
+        )
     return [
         Term(ast.unparse(made.func), *_literals(node)) if made is node else Term(ast.unparse(node))
         for made, node in zip(calls, nodes, strict=True)
@@ -155,8 +160,12 @@ def _named(target: str, place: str, terms: list[Term], imported: Imported) -> Fo
     if len(things) == 2:
         code = Code(target, things[0], things[1], names)
         for term, thing in zip(terms, things, strict=True):
-            if not callable(thing):
-                raise UserCodeError(f"{term.name} of {place} is no function, so {target} is none.")
+            if isinstance(thing, type) or not callable(thing):
+                kind = "a class" if isinstance(thing, type) else "no function"
+                raise UserCodeError(
+                    f"{term.name} of {place} is {kind}, and two names are a function and its "
+                    f"derivative: name each by itself, as {place}:{terms[0].name}."
+                )
     else:
         code = Code(target, things[0], None, names)
         if terms[0].arguments is None and is_function(things[0]):

@@ -778,3 +778,292 @@ def test_a_velocity_that_an_update_moves_is_no_parameter() -> None:
     rows = check_layer(WithVelocity())
     assert [row.name for row in rows if row.kind == "gradient"] == ["to x", "to W"]
     assert all(row.passed for row in rows)
+
+
+# ---- code that computes in float32
+
+
+def softmax_in_single(self: Any, x: Any) -> Any:
+    x = x.astype(np.float32)
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    self.s = e / e.sum(axis=-1, keepdims=True)
+    return self.s
+
+
+SINGLE = {
+    "tanh": Layer(
+        lambda self, x: np.tanh(x).astype(np.float32),
+        lambda self, dout: dout * (1 - np.tanh(self.x) ** 2),
+    ),
+    "twice": Layer(lambda self, x: (2 * x).astype(np.float32), lambda self, dout: 2 * dout),
+    "rectifier": Layer(
+        lambda self, x: np.maximum(x, 0).astype(np.float32),
+        lambda self, dout: dout * (self.x > 0),
+    ),
+    "softmax": Layer(
+        softmax_in_single,
+        lambda self, dout: self.s * (dout - (dout * self.s).sum(axis=-1, keepdims=True)),
+    ),
+    "within": Layer(
+        lambda self, x: np.tanh(x.astype(np.float32)).astype(float),
+        lambda self, dout: dout * (1 - np.tanh(self.x) ** 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("layer", SINGLE.values(), ids=SINGLE)
+def test_rounding_to_float32_is_told_once_and_as_that(layer: Layer, seed: int) -> None:
+    assert failed(check_layer(layer, seed=seed)) == {"precision kept": "precision-lost"}
+
+
+def test_a_wrong_gradient_of_code_in_float32_is_wrong_all_the_same() -> None:
+    twice = Layer(lambda self, x: np.tanh(x).astype(np.float32), lambda self, dout: 2 * dout)
+    assert "to x" in failed(check_layer(twice))
+
+
+# ---- a step that is infinite, and a result that is right
+
+
+def sigmoid_of(bounded: Callable[[Any], Any]) -> Layer:
+    def forward(self: Any, x: Any) -> Any:
+        self.s = 1 / (1 + np.exp(-bounded(x)))
+        return self.s
+
+    return Layer(forward, lambda self, dout: dout * self.s * (1 - self.s))
+
+
+def test_a_clip_that_keeps_exp_finite_in_float64_alone_fails() -> None:
+    found = check_layer(sigmoid_of(lambda x: np.clip(x, -600, 600)))
+    assert failed(found) == {"large inputs": "overflow"}
+    assert "clip" in str(found)
+
+
+@pytest.mark.parametrize("bounded", [lambda x: x, lambda x: np.clip(x, -80, 80)])
+def test_a_sigmoid_that_is_right_by_way_of_infinity_or_clipped_closely_passes(
+    bounded: Callable[[Any], Any],
+) -> None:
+    assert check_layer(sigmoid_of(bounded)).passed
+
+
+# ---- how many columns code has in mind
+
+
+def test_code_with_sizes_of_its_own_is_given_as_many_columns() -> None:
+    powers = np.arange(1, 4)
+    layer = Layer(
+        lambda self, x: x**powers, lambda self, dout: dout * powers * self.x ** (powers - 1)
+    )
+    assert check_layer(layer).passed
+
+
+# ---- what has a gradient is no label
+
+
+class Product:
+    factor = 1
+
+    def forward(self, x: Any, y: Any) -> Any:
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout: Any) -> Any:
+        return dout * self.y, self.factor * dout * self.x
+
+
+def test_a_gradient_to_what_is_called_as_labels_is_compared() -> None:
+    class Wrong(Product):
+        factor = -7
+
+    assert [row.name for row in check(Product) if row.kind == "gradient"] == ["to x", "to y"]
+    assert set(failed(check(Wrong))) == {"to y"}
+
+
+# ---- a function that is elementwise, with an argument
+
+
+def test_an_activation_with_an_argument_is_not_called_a_loss() -> None:
+    found = check_functions(
+        lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+        lambda x, alpha: np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))),
+    )
+    assert found.passed
+    assert found[0].name == "elementwise derivative"
+    assert not any("a loss" in remark for remark in found.remarks)
+
+
+# ---- a regulariser whose strength is given
+
+
+@pytest.mark.parametrize("reg", [0.1, 2])
+def test_a_regulariser_that_counts_twice_is_named_so_whatever_its_strength_is(reg: float) -> None:
+    def ridge(W: Any, X: Any, y: Any, reg: Any) -> Any:
+        d = X @ W - y
+        return (d**2).sum() + reg * (W**2).sum(), 2 * X.T @ d + 4 * reg * W
+
+    found = check_functions(ridge, arguments={"reg": reg})
+    assert failed(found) == {"to W": "regulariser-twice"}
+
+
+# ---- parameters in lists, in the module, in a closure, and those that forward rewrites
+
+WITH_LISTS = """
+class it:
+    def __init__(self):
+        self.W = [[0.1, 0.2], [0.3, 0.4], [0.5, -0.6]]
+    def forward(self, x):
+        self.x = x
+        return x @ np.array(self.W)
+    def backward(self, dout):
+        {gradient}
+        return dout @ np.array(self.W).T
+"""
+IN_MODULE = """
+W = np.linspace(-1, 1, 12).reshape(4, 3)
+class it:
+    def forward(self, x):
+        self.x = x
+        return project(x)
+    def backward(self, dout):
+        {gradient}
+        return dout @ W.T
+def project(x):
+    return x @ W
+"""
+IN_CLOSURE = """
+def make():
+    W = np.linspace(-1, 1, 12).reshape(4, 3)
+    class Layer:
+        def forward(self, x):
+            self.x = x
+            return x @ W
+        def backward(self, dout):
+            {gradient}
+            return dout @ W.T
+    return Layer
+it = make()
+"""
+GRADIENTS = [
+    ("pass", {"to W": "not-checked"}),
+    ("self.dW = (7 * self.x.T @ dout).tolist()", {"to W": "constant-factor"}),
+    ("self.dW = (self.x.T @ dout).tolist()", {}),
+]
+
+
+@pytest.mark.parametrize(("gradient", "outcome"), GRADIENTS)
+@pytest.mark.parametrize("source", [WITH_LISTS, IN_MODULE, IN_CLOSURE])
+def test_parameters_are_found_wherever_they_are(
+    source: str, gradient: str, outcome: dict[str, str]
+) -> None:
+    assert failed(check(made(source.format(gradient=gradient)))) == outcome
+
+
+def test_code_in_loops_over_lists_is_given_one_example() -> None:
+    source = """
+class it:
+    def __init__(self):
+        self.w = [[0.1, 0.2, 0.3], [0.3, 0.4, 0.5]]
+    def forward(self, x):
+        self.x = x
+        return np.array([sum(w * v for w, v in zip(row, x)) for row in self.w])
+    def backward(self, dout):
+        self.dw = [[d * v for v in self.x] for d in dout]
+        return np.array([sum(self.w[j][i] * dout[j] for j in range(2)) for i in range(3)])
+"""
+    assert check(made(source)).passed
+
+
+def test_what_a_function_sees_in_its_module_is_left_as_it_was() -> None:
+    names: dict[str, Any] = {"np": np}
+    exec("W = np.ones((4, 3))\ndef f(x): return x @ W\ndef df(dout, x): return dout @ W.T", names)
+    W = names["W"]
+    assert failed(check_functions(names["f"], names["df"])) == {"to W": "not-checked"}
+    assert names["W"] is W
+    assert np.array_equal(W, np.ones((4, 3)))
+    assert check_functions(names["f"], names["df"], constants=["W"]).passed
+
+
+def test_the_data_that_a_loss_sees_around_it_need_no_gradient() -> None:
+    names: dict[str, Any] = {"np": np}
+    source = """
+X, y = np.random.default_rng(0).standard_normal((20, 4)), np.linspace(0, 1, 20)
+def loss(w): return ((X @ w - y) ** 2).sum()
+def loss_grad(w): return 2 * X.T @ (X @ w - y)
+"""
+    exec(source, names)
+    found = check_functions(names["loss"], names["loss_grad"], shape=(4,))
+    assert found.passed
+    assert "not differentiated: X, y" in found.remarks
+
+
+def test_a_parameter_that_forward_rewrites_is_told_as_that() -> None:
+    class Normalised(Dense):
+        def forward(self, x: Any) -> Any:
+            self.W = self.W / np.linalg.norm(self.W)
+            return super().forward(x)
+
+    assert failed(check(Normalised)) == {
+        "to W": "parameters-changed",
+        "arguments kept": "parameters-changed",
+    }
+
+
+# ---- a loss with its gradient, whatever expression that is
+
+SQUARES = """
+def it(theta, X, y):
+    d = X @ theta - y
+    dtheta = X.T @ d
+    return 0.5 * (d ** 2).sum(), {gradient}
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "passes"),
+    [("dtheta", True), ("1 * dtheta", True), ("-7 * dtheta", False), ("3 * X.T @ d", False)],
+)
+def test_a_gradient_that_is_any_expression_is_compared(gradient: str, passes: bool) -> None:
+    assert check(made(SQUARES.format(gradient=gradient))).passed == passes
+
+
+# ---- shapes in which what is wrong would be right
+
+
+def test_attention_is_not_judged_where_it_has_one_key_alone() -> None:
+    class Attention:
+        def forward(self, Q: Any, K: Any, V: Any) -> Any:
+            self.Q, self.K, self.V = Q, K, V
+            s = Q @ K.T / np.sqrt(Q.shape[-1])
+            e = np.exp(s - s.max(-1, keepdims=True))
+            self.A = e / e.sum(-1, keepdims=True)
+            return self.A @ V
+
+        def backward(self, dO: Any) -> Any:
+            dA = dO @ self.V.T
+            dS = self.A * (dA - (dA * self.A).sum(-1, keepdims=True))  # and no 1/√d
+            return dS @ self.K, dS.T @ self.Q, self.A.T @ dO
+
+    assert set(failed(check(Attention))) == {"to Q", "to K"}
+
+
+def test_a_loss_is_not_judged_where_it_has_one_class_alone() -> None:
+    def svm(W: Any, X: Any, y: Any, reg: Any) -> Any:
+        rows = np.arange(len(X))
+        scores = X @ W
+        margins = np.maximum(0, scores - scores[rows, y][:, None] + 1)
+        margins[rows, y] = 0
+        wrong = (margins > 0).astype(float)  # and nothing for the right class
+        dW = X.T @ wrong / len(X) + 2 * reg * W
+        return margins.sum() / len(X) + reg * (W**2).sum(), dW
+
+    assert set(failed(check_functions(svm))) == {"to W"}
+
+
+def test_a_loss_whose_own_rounding_takes_the_digits_is_not_wrong_far_from_0() -> None:
+    def cost(theta: Any, X: Any, y: Any) -> Any:
+        h = 1 / (1 + np.exp(-X @ theta))
+        J = (-y @ np.log(h) - (1 - y) @ np.log(1 - h)) / y.size
+        return J, (h - y) @ X / y.size
+
+    for seed in range(3):
+        assert check_functions(cost, seed=seed).passed

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mnist_cli.gradcheck.checking import check_code
 from mnist_cli.gradcheck.child import judge
 from mnist_cli.gradcheck.notebook import without_magics
 from mnist_cli.gradcheck.partners import partner
@@ -138,7 +139,10 @@ def test_an_object_is_made_with_the_literals() -> None:
         ("nowhere_at_all:Softmax", "There is no module nowhere_at_all"),
         ("notes.txt", "notes.txt is no Python file"),
         ("layers.py:number(4)", "cannot be called"),
-        ("layers.py:Softmax,number", "number of layers.py is no function"),
+        (
+            "layers.py:Softmax,number",
+            "Softmax of layers.py is a class, and two names are a function",
+        ),
     ],
 )
 def test_what_is_not_there_is_told_with_what_may_be_meant(target: str, words: str) -> None:
@@ -311,13 +315,43 @@ needs = also = Needs(4, 3)
     assert outcome.passed
 
 
+def test_that_something_needs_arguments_is_said_once() -> None:
+    write("a.py", LAYER.format(name="Free") + LAYER.format(name="Needs"))
+    with open("a.py", "a") as file:
+        file.write("    def __init__(self, foo, bar): pass\n")
+    (left_out,) = judge("a.py", Request(), check_code).left_out
+    assert left_out.reason == (
+        "needs arguments (foo, bar): write them behind it, as in 'a.py:Needs(foo, bar)' with "
+        "numbers in their place; or name a function that makes one."
+    )
+
+
+def test_a_generator_is_no_layer() -> None:
+    write("a.py", f"import numpy as np\nrng = np.random.default_rng()\n{LAYER.format(name='Free')}")
+    assert [group.target for group in judge("a.py", Request(), check_code).groups] == ["a.py:Free"]
+    with pytest.raises(UserCodeError, match=r"a\.py:rng is an object of Generator"):
+        judge("a.py:rng", Request(), check_code)
+
+
+@pytest.mark.parametrize("target", ["a.py:Free,", "a.py:Free, "])
+def test_nothing_behind_a_comma_is_told(target: str) -> None:
+    write("a.py", LAYER.format(name="Free"))
+    with pytest.raises(UserCodeError, match="There is nothing behind the comma of Free,"):
+        find(target)
+
+
+def test_two_classes_are_no_pair() -> None:
+    write("a.py", LAYER.format(name="Free") + LAYER.format(name="Other"))
+    with pytest.raises(UserCodeError, match=r"Free of a\.py is a class, .* as a\.py:Free\.$"):
+        find("a.py:Free,Other")
+
+
 def test_a_backward_that_raises_is_not_left_out_in_silence() -> None:
     write("a.py", LAYER.format(name="Double") + LAYER.format(name="Broken"))
 
     def raises(code: Code, request: Request) -> Group:
         if code.target.endswith("Broken"):
-            text = 'The code to check raised ValueError\n  File "a.py", line 3, in backward\n    x'
-            raise UserCodeError(text)
+            raise UserCodeError("The code to check raised it.", "ValueError", "backward")
         return stand_in(code, request)
 
     outcome = judge("a.py", Request(), raises)
@@ -475,3 +509,28 @@ def test_what_is_no_notebook_is_refused(text: str) -> None:
 )
 def test_magics_are_taken_out_and_python_stays(cell: str, python: str) -> None:
     assert without_magics(cell) == python
+
+
+LOSSES = """
+def squares(theta, X, y):
+    d = X @ theta - y
+    dtheta = X.T @ d
+    return 0.5 * (d ** 2).sum(), {gradient}
+
+def entropy(z, t):
+    e = np.exp(z)
+    p = e / e.sum()
+    return -(t * np.log(p)).sum(), p
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "passes"),
+    [("dtheta", True), ("-7 * dtheta", False), ("X.T @ d", True), ("X.T.dot(2 * d)", False)],
+)
+def test_a_whole_file_has_its_losses_with_gradients_checked(gradient: str, passes: bool) -> None:
+    write("a.py", "import numpy as np\n" + LOSSES.format(gradient=gradient))
+    outcome = judge("a.py", Request(), check_code)
+    assert [group.target for group in outcome.groups] == ["a.py:squares"]
+    assert [item.target for item in outcome.left_out] == ["a.py:entropy"]
+    assert outcome.passed == passes

@@ -31,14 +31,13 @@ def why_not(code: Code, refused: Sequence[tuple[str, UserCodeError]], request: R
     told: dict[str, str] = {}
     for convention, error in refused:
         told.setdefault(error.raised, convention)
-    first = str(refused[0][1])
-    lines = [first]
-    others = [f"  as {convention}: {raised}" for raised, convention in list(told.items())[1:MOST]]
+    first, *lines = str(refused[0][1]).rstrip(".").split("\n")
+    others = [f"as {convention}, {raised}" for raised, convention in list(told.items())[1:MOST]]
     if others:
-        lines += ["It was read in other ways, too:", *others]
-    if not request.shapes and "--shape" not in first:
-        lines.append("If the shape of the input is wrong, give one with --shape.")
-    return "\n".join(lines)
+        first += f"; it was read in other ways, too: {'; '.join(others)}"
+    if not request.shapes and "--shape" not in first and not lines:
+        first += "; if the shape of the input is wrong, give one with --shape"
+    return "\n".join((f"{first}.", *lines))
 
 
 def nothing_to_check(code: Code, request: Request) -> str:

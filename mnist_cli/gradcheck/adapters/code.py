@@ -66,7 +66,7 @@ class CodeOperation(Operation):
         draws = {name: reading.draws[name] for name in arguments}
         axes = {draw.axis for draw in draws.values() if draw.axis is not None}
         data_names = tuple(name for name, draw in draws.items() if draw.axis is not None) or tuple(
-            name for name, draw in draws.items() if not draw.is_parameter
+            name for name, draw in draws.items() if not draw.is_parameter or len(draws) == 1
         )
         super().__init__(
             at={**arguments, **{n: v for n, v in held.items() if n not in arguments}},
@@ -102,6 +102,8 @@ class CodeOperation(Operation):
         """What the gradients are called where they are returned."""
         self.was_returned = False
         """Whether some of the gradients to parameters were returned, and not kept."""
+        self.has_label_gradient = False
+        """Whether backward returned one gradient more, in the shape of the labels."""
         self._twins: dict[Any, CodeSession] = {}
 
     def open(self, arrays: Arrays, labels: Array | None = None) -> CodeSession:
@@ -125,7 +127,11 @@ class CodeOperation(Operation):
         session = self._twins[key]
         for name in changed:
             place = self.reading.state.places[name]
-            if name in self.reading.state.numbers:
+            if name in session.around:
+                session.around[name] = arrays[name]
+            elif name in self.reading.state.lists:
+                place.set(session.worker, arrays[name].tolist())
+            elif name in self.reading.state.numbers:
                 place.set(session.worker, arrays[name][()])
             else:
                 place.get(session.worker)[...] = arrays[name]
@@ -188,5 +194,7 @@ class CodeOperation(Operation):
         """Return the gradients from above to check with."""
         if self.reading.gives != "gradient" and out.size > 1:
             return [Upstream(rng.standard_normal(out.shape))]
+        if self.kind == "activation" and out.size > 1:
+            return [Upstream(np.ones(out.shape))]
         self.is_scalar = out.size == 1
         return super().upstreams(out, rng)

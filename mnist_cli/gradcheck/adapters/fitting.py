@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters import updates
+from mnist_cli.gradcheck.adapters import shapes, updates
 from mnist_cli.gradcheck.adapters.code import CodeOperation
 from mnist_cli.gradcheck.adapters.optimisers import by_move
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array, walk
 from mnist_cli.gradcheck.adapters.trials import drawn, has_labels, names_of, trials
-from mnist_cli.gradcheck.adapters.vocabulary import is_label
+from mnist_cli.gradcheck.adapters.vocabulary import NO_PARAMETERS, is_label, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.point import elsewhere
 from mnist_cli.gradcheck.request import Request
@@ -51,9 +51,10 @@ def fittings(
     UserCodeError
         If the code takes none of the numbers, in the words of what it raised at the likeliest.
     """
-    most = MANY if len(names_of(reading)) > 1 else 1
+    most = MANY if len(names_of(reading)) > 1 or reading.state.lists else 1
     refused: UserCodeError | None = None
     was_infinite, count = False, 0
+    repeated: CodeOperation | None = None
     accepted: set[tuple[tuple[int, ...], ...]] = set()
     for draws, labels in trials(reading, request, seed, given or {}):
         sizes = tuple(draw.shape for draw in draws.values())
@@ -67,10 +68,14 @@ def fittings(
                 was_infinite = True
                 continue
             out = out.copy()
-            session.backward(operation.upstreams(out, np.random.default_rng(seed))[0].dout.copy())
+            dout = operation.upstreams(out, np.random.default_rng(seed))[0].dout
+            computed = session.backward(dout.copy())
             whole = _with_parameters(operation, seed)
         except UserCodeError as error:
             refused = refused or error
+            continue
+        if not request.shapes and is_repeated(operation, computed):
+            repeated = repeated or whole
             continue
         yield whole
         count += sizes not in accepted
@@ -78,6 +83,9 @@ def fittings(
         if count == most:
             return
     if count:
+        return
+    if repeated is not None:
+        yield repeated
         return
     if refused is not None:
         raise refused
@@ -94,6 +102,19 @@ def fittings(
     raise UserCodeError("No shape was found that forward takes: give one with --shape.")
 
 
+def is_repeated(operation: CodeOperation, computed: Arrays) -> bool:
+    """Return whether NumPy has repeated the one column of an input over what is in the code.
+
+    A gradient that is larger than the input says that the code has more columns in mind, or none.
+    """
+    return any(
+        1 in operation.at[name].shape
+        and name in computed
+        and computed[name].size > operation.at[name].size
+        for name in operation.data
+    )
+
+
 def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
     """Return the operation with all arrays that the object holds and that move the output."""
     reading = trial.reading
@@ -107,7 +128,7 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
     held_data = [name for name in reading.draws if name in trial.parameters]
     candidates = [
         name
-        for name in (*state.arrays, *state.numbers)
+        for name in (*state.arrays, *numbers_of(state))
         if name not in arguments or name in held_data
     ]
     if not candidates:
@@ -134,7 +155,7 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
         name
         for name in candidates
         if name in computed
-        and name not in written
+        and (name not in written or (shapes.is_parameter(name) and _is_felt(lively, name)))
         and state.twins(name)[0] == name
         # What an update moves may be no parameter: the velocity of one, say.
         and (name not in session.by_update or _is_felt(lively, name))
@@ -148,6 +169,11 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
     names = [name for name in candidates if name in {*names, *held_data}]
     operation = not_zero(CodeOperation(reading, arguments, trial.labels, names), seed)
     return _finished(operation, reading, arguments)
+
+
+def numbers_of(state: State) -> list[str]:
+    """Return the numbers that an object holds and that may be parameters."""
+    return [n for n in state.numbers if not is_named(state.places[n].leaf, NO_PARAMETERS)]
 
 
 def not_zero(operation: CodeOperation, seed: int) -> CodeOperation:
@@ -176,11 +202,6 @@ def not_zero(operation: CodeOperation, seed: int) -> CodeOperation:
 def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> CodeOperation:
     """Note what backward changes, whether forward repeats itself, and what has no gradient."""
     session, before, (_, after_backward, computed), out = _passed(operation)
-    if gives_to_labels(session):
-        raise UserCodeError(
-            f"backward returns a gradient to {', '.join(operation.labels_names)}, too, which is "
-            "no labels, then."
-        )
     moved = {
         name
         for name in operation.parameters
@@ -214,11 +235,16 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
     ):
         operation.batch_axis = None  # what lies along that axis are not examples
     is_loss = has_labels(reading) or (session.out is not None and session.out.size == 1)
+    if is_loss and is_activation(operation, out):
+        operation.kind, is_loss = "activation", False
     if is_loss:
         operation.kind = "loss"
         others = [name for name in computed if name not in operation.data]
         if others:
             operation.exempt |= frozenset(n for n in operation.data if n not in computed)
+        # What a loss sees around it is its data, but for what is called as weights are.
+        around = [n for n in reading.state.outside if not shapes.is_parameter(n)]
+        operation.exempt |= frozenset(n for n in around if n not in computed)
     again = operation.open({n: a.copy() for n, a in operation.at.items()})
     first = again.forward().copy()
     again.arrays |= {n: operation.at[n].copy() for n in arguments}
@@ -246,12 +272,15 @@ def is_size(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def gives_to_labels(session: CodeSession) -> bool:
-    """Return whether a gradient is returned to labels that are not called so."""
-    labels, names = session.labels, session.operation.labels_names
-    if labels is None or labels.dtype.kind != "f" or any(map(is_label, names)):
+def is_activation(operation: CodeOperation, out: Array) -> bool:
+    """Return whether what looks like a loss is elementwise, with an argument that is no label.
+
+    As ``elu(x, alpha)`` is, and its derivative ``elu_prime(x, alpha)``.
+    """
+    if operation.takes_dout or len(operation.data) != 1 or not out.ndim:
         return False
-    return any(gradient.shape == labels.shape for gradient in session.left_over)
+    is_alike = out.shape == operation.at[operation.data[0]].shape
+    return is_alike and out.size > 1 and not any(map(is_label, operation.labels_names))
 
 
 def _is_jacobian(session: CodeSession) -> bool:
@@ -325,7 +354,7 @@ def _made_at_first_forward(trial: CodeOperation, seed: int) -> State | None:
         session.forward()
     except UserCodeError:
         return None
-    state = State(session.worker)
+    state = State(session.worker, trial.reading.state.outside)
     kept = [
         name
         for name, value in first.items()

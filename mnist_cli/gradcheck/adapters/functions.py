@@ -21,10 +21,9 @@ from mnist_cli.gradcheck.adapters.objects import made
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.signature import arguments, derivative_flag
 from mnist_cli.gradcheck.adapters.state import State
+from mnist_cli.gradcheck.adapters.surroundings import surroundings
 from mnist_cli.gradcheck.adapters.vocabulary import CACHE, is_named
 from mnist_cli.gradcheck.request import Request
-
-NOTHING = State(None)
 
 
 def readings(
@@ -40,11 +39,14 @@ def readings(
             derivative = flagged(forward, flag, of_output=of_output)
             yield from readings(forward, derivative, request, module)
         return
+    own = [argument.name for argument in arguments(forward)]
+    around = surroundings(None, [forward, *([backward] if backward else [])])
+    state = State(None, {name: v for name, v in around.items() if name not in own})
     ways = list(calls(forward, request, module))
     for call in [*ways, *(other for each in ways if (other := of_places(each)) is not None)]:
         if backward is None:
             if call.arrays:
-                yield made(NOTHING, forward, None, call, (), is_layer=True)
+                yield made(state, forward, None, call, (), is_layer=True)
             continue
         names = [argument.name for argument in arguments(backward) if argument.is_required]
         has_cache = any(is_named(name, CACHE) for name in names)
@@ -55,7 +57,7 @@ def readings(
             if call.looks_up and not has_dout:
                 continue
             is_layer = call.labels is not None or has_dout or len(call.arrays) > 1
-            yield made(NOTHING, forward, backward, call, wants, is_layer=is_layer)
+            yield made(state, forward, backward, call, wants, is_layer=is_layer)
 
 
 def flagged(function: Callable[..., Any], flag: str, *, of_output: bool) -> Callable[..., Any]:

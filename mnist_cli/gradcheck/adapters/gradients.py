@@ -233,7 +233,7 @@ class Held:
     def __init__(self, worker: Any):
         self.by_holder: dict[tuple[Any, ...], dict[str, tuple[Place, Any]]] = {}
         for place, value in walk(worker):
-            if isinstance(value, np.ndarray | NUMBERS | int):
+            if isinstance(value, np.ndarray | NUMBERS | int | list):
                 holder = self.by_holder.setdefault(place.steps[:-1], {})
                 holder.setdefault(place.leaf, (place, value))
 
@@ -272,6 +272,8 @@ class Held:
             wanted_outside = gradient_names(str(around[-1]))
             named = {plain(leaf): value for leaf, (_, value) in outer.items()}
             yield from (named[name] for name in wanted_outside if name in named)
+        if plain(place.leaf) in CONTAINERS:
+            yield from (value for leaf, value in named.items() if is_gradient_container(leaf))
         yield from self._in_containers(place, around, wanted)
 
     def _in_containers(

@@ -14,6 +14,7 @@ from mnist_cli.gradcheck.adapters.vocabulary import INPUT, RATE, is_named, plain
 from mnist_cli.gradcheck.request import Request
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 
+NEEDS = "needs arguments to be made: "
 SIZES = (7, 4, 3)
 """The sizes that a network is made with: no two alike, so that a transpose is seen."""
 LISTS = ("sizes", "layers", "layersizes", "dims", "layersdims", "layerdims", "layout", "units")
@@ -53,8 +54,8 @@ def made(target: str, thing: Any, request: Request) -> Iterator[Any]:
     needs = ", ".join(argument.name for argument in arguments(thing) if argument.is_required)
     tried = f"\nThey were guessed, and {refused}" if refused else ""
     raise UserCodeError(
-        f"{target} needs arguments to be made: {needs}. Write them behind it, as in "
-        f"'{target}({needs})' with numbers in their place, or name a function that makes one:\n"
+        f"{target} {NEEDS}{needs}. Write them behind it, as in '{target}({needs})' with numbers in "
+        f"their place; or name a function that makes one.\n"
         f"    def make():\n        return {name}({needs}){tried}"
     )
 

@@ -23,6 +23,7 @@ from mnist_cli.gradcheck.adapters.forwards import Call, calls, of_places
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
 from mnist_cli.gradcheck.adapters.signature import arguments, takes_any
 from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array
+from mnist_cli.gradcheck.adapters.surroundings import surroundings
 from mnist_cli.gradcheck.adapters.vocabulary import (
     BACKWARDS,
     DERIVATIVES,
@@ -62,7 +63,7 @@ def methods(thing: Any, names: tuple[str, ...], wanted: str | None) -> list[str]
 
 def readings(thing: Any, request: Request) -> Iterator[Reading]:
     """Yield the ways in which an object may be read, the likeliest first."""
-    state = in_double_precision(State(thing))
+    state = in_double_precision(State(thing, surroundings(thing)))
     forwards = methods(thing, FORWARDS, request.forward)
     backwards = methods(thing, BACKWARDS, request.backward)
     derivatives = methods(thing, DERIVATIVES, None) if not request.backward else []
@@ -83,9 +84,9 @@ def in_double_precision(state: State) -> State:
     narrow = {
         name: array.astype("float64")
         for name, array in state.arrays.items()
-        if array.dtype != "float64"
+        if array.dtype != "float64" and name not in state.outside
     }
-    return State(state.copied(narrow)) if narrow else state
+    return State(state.copied(narrow), state.outside) if narrow else state
 
 
 def of_methods(

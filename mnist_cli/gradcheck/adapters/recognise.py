@@ -16,8 +16,11 @@ from mnist_cli.gradcheck.adapters.drawing import FEATURES
 from mnist_cli.gradcheck.adapters.fitting import fittings
 from mnist_cli.gradcheck.adapters.making import made, seeded
 from mnist_cli.gradcheck.adapters.reading import Reading
+from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.operation import Arrays, Operation
+from mnist_cli.gradcheck.partners import calls_gradient
 from mnist_cli.gradcheck.point import Point
+from mnist_cli.gradcheck.reference import EPSILON
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.user_code import UserCodeError, required
 
@@ -50,6 +53,7 @@ def recognise(
     UserCodeError
         If it runs in none: what was tried, why each failed, and what would make it checkable.
     """
+    refuse_what_is_no_code(code)
     for adapter in ADAPTERS:
         if adapter.applies(code.thing, code.module):
             return best_of_each(adapter.operations(code, request), request)
@@ -58,11 +62,23 @@ def recognise(
     for reading in readings:
         if search.try_reading(reading, given):
             break
+    search.settle()
     if search.found is None and search.refused and not given:
         search.try_square_batches(readings)
     if search.found is not None:
         return [("", search.found)]
     raise UserCodeError(why_not(code, search.refused, request))
+
+
+def refuse_what_is_no_code(code: Code) -> None:
+    """Raise UserCodeError for an object of NumPy's or of Python's, as a generator is."""
+    kind = type(code.thing)
+    home = str(getattr(kind, "__module__", "")).partition(".")[0]
+    if not callable(code.thing) and (home == "numpy" or not is_own(code.thing)):
+        raise UserCodeError(
+            f"{code.target} is an object of {kind.__name__}, which has no gradient: name a class "
+            "or a function of your own."
+        )
 
 
 def best_of_each(
@@ -101,7 +117,17 @@ class Search:
         self.request = request
         self.found: Operation | None = None
         self.refused: list[tuple[str, UserCodeError]] = []
+        self.lacking: Operation | None = None
+        """The first that is right, and in which a parameter has no gradient."""
+        self.partial: Operation | None = None
+        """The first that is right, where another mistake would be, too."""
+        self.is_certain = False
         self._has_gradients = False
+
+    def settle(self) -> None:
+        """Take what is next best, where no reading was right beyond doubt."""
+        if not self.is_certain:
+            self.found = self.lacking or self.found or self.partial
 
     def try_reading(self, reading: Reading, given: Arrays | None = None) -> bool:
         """Try a reading, and return whether it is the right one beyond doubt."""
@@ -110,6 +136,7 @@ class Search:
                 if reading.is_against_names and is_symmetric(operation):
                     continue
                 if self._is_right(operation):
+                    self.is_certain = True
                     return True
         except UserCodeError as error:
             self.refused.append((reading.convention, error))
@@ -119,7 +146,20 @@ class Search:
         point = at_random(operation, self.request)
         if operation.reading.backward is None and not point.computed:
             return False  # a function of its own, which returns no gradient
+        if operation.reading.backward is None and not self._is_loss_with_gradient(point, operation):
+            return False
+        if operation.has_label_gradient:
+            self.partial = self.partial or operation  # what has a gradient may be no labels
+            return False
         if is_whole(point, operation.reading.draws) and agrees(point):
+            if any(
+                n not in point.computed for n in operation.parameters if n not in operation.data
+            ):
+                self.lacking = self.lacking or operation  # another shape may have them all
+                return False
+            if is_degenerate(point):
+                self.partial = self.partial or operation
+                return False
             self.found = operation
             return True
         if self.request.columns and is_mean_of_columns(point):
@@ -134,6 +174,18 @@ class Search:
             self.found = operation
             self._has_gradients = bool(point.computed)
         return False
+
+    def _is_loss_with_gradient(self, point: Point, operation: CodeOperation) -> bool:
+        """Return whether what a function returns beside its value is a gradient, and no cache.
+
+        It is where it is called so; else a loss has one that is as large as an argument.
+        """
+        reading = operation.reading
+        if calls_gradient(reading.method(reading.state.thing, reading.forward)):
+            return True
+        return point.out.size == 1 and all(
+            computed.shape == point.at[name].shape for name, computed in point.computed.items()
+        )
 
     def try_square_batches(self, readings: Iterable[Reading]) -> None:
         """Try as many examples as features, where backward raises since the two differ.
@@ -203,6 +255,15 @@ def is_whole(point: Point, names: Iterable[str]) -> bool:
     return all(name in point.computed or name in point.operation.exempt for name in names)
 
 
+def is_degenerate(point: Point) -> bool:
+    """Return whether there is so little at a point that most mistakes are right there.
+
+    As where a softmax has one class alone, and all its gradients are 0.
+    """
+    has_zeros = any(computed.size and not computed.any() for computed in point.computed.values())
+    return has_zeros or not all(point.is_felt(name) for name in point.operation.data)
+
+
 def is_symmetric(operation: CodeOperation) -> bool:
     """Return whether the input and the labels of a loss may change places.
 
@@ -231,8 +292,10 @@ def agrees(point: Point, gradients: Arrays | None = None) -> bool:
         )
         claimed = float((computed * direction).sum())
         scale = float(np.abs(computed * direction).sum())
-        right = point.along(name, direction)
-        if abs(claimed - right) > ROUGHLY * max(scale, abs(right)):
+        right, slack = point.along_with_slack(name, direction)
+        if point.epsilon == EPSILON:
+            slack = 0.0
+        if abs(claimed - right) > ROUGHLY * max(scale, abs(right)) + slack:
             return False
     return bool(point.computed)
 

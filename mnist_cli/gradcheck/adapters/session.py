@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from mnist_cli.gradcheck.adapters import gradients, vocabulary
 from mnist_cli.gradcheck.adapters.optimisers import STEP, Recorder
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
 from mnist_cli.gradcheck.adapters.results import numbers_of, output_of, pulled_back
+from mnist_cli.gradcheck.adapters.surroundings import replaced
 from mnist_cli.gradcheck.adapters.vocabulary import CLEARING, OUTPUTS, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays, Session
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required
@@ -59,11 +60,10 @@ class CodeSession(Session):
         state = self.reading.state
         inside = {name: arrays[name] for name in operation.parameters}
         self.worker = state.copied(inside)
+        self.around = {n: a for n, a in inside.items() if n in state.outside}
         self.arrays = dict(arrays)
         self.labels = labels
         self.rest: list[Any] = []
-        self.left_over: list[Array] = []
-        """What backward returned that is the gradient to nothing that is differentiated."""
         self.out: Any = None
         self.derivative: Array | None = None
         """The derivative that backward gave, where it gives one."""
@@ -99,7 +99,12 @@ class CodeSession(Session):
         state = self.reading.state
         found = {}
         for name in self.operation.parameters:
+            if name in self.around:
+                found[name] = np.asarray(self.around[name])
+                continue
             value = state.places[name].get(self.worker)
+            if name in state.lists:
+                value = gradients.as_numbers(value)
             if isinstance(value, np.ndarray):
                 found[name] = value
             elif isinstance(value, float | complex | np.number):
@@ -138,7 +143,7 @@ class CodeSession(Session):
         reading = self.reading
         self._feed()
         positional, named = self._arguments(reading.takes)
-        with same_random_numbers(self.operation):
+        with same_random_numbers(self.operation), self._surrounded():
             result = call(reading.method(self.worker, reading.forward), *positional, **named)
         if result is None:
             result = self._left_output()
@@ -149,7 +154,8 @@ class CodeSession(Session):
         self.out = out
         if reading.cost is not None:
             values, others = self._arguments(reading.cost.takes)
-            loss = call(reading.method(self.worker, reading.cost.function), *values, **others)
+            with self._surrounded():
+                loss = call(reading.method(self.worker, reading.cost.function), *values, **others)
             out, _ = output_of(loss, None, ())
         self.arrays |= self._live()
         return out
@@ -169,6 +175,10 @@ class CodeSession(Session):
             return np.concatenate(outs, axis), parts[count:]
         except ValueError as error:
             raise UserCodeError(f"The outputs are of different sizes: {error}.") from error
+
+    def _surrounded(self) -> AbstractContextManager[None]:
+        """Let what the code sees around it be as it is for this copy."""
+        return replaced(self.reading.state.outside, self.around)
 
     def _kept_output(self) -> Any:
         """Return what the object keeps as its output, in the shape of its input."""
@@ -195,7 +205,8 @@ class CodeSession(Session):
             positional, named = self._arguments(reading.wants, dout)
             if reading.dout_attribute:
                 setattr(self.worker, reading.dout_attribute, dout)
-            result = call(reading.method(self.worker, reading.backward), *positional, **named)
+            with self._surrounded():
+                result = call(reading.method(self.worker, reading.backward), *positional, **named)
         found = self._collected(result, before, kept)
         self.arrays |= self._live()
         if reading.gives != "gradient":
@@ -255,6 +266,16 @@ class CodeSession(Session):
     def _fed(self) -> list[tuple[int, ...]]:
         return [np.shape(self.arrays[name]) for name in self.operation.at]
 
+    def _has_one_more(self, returned: Sequence[gradients.Leaf], found: Arrays) -> bool:
+        """Return whether a gradient was returned that may be that to the labels."""
+        if self.labels is None or self.reading.backward is None or self.labels.dtype.kind != "f":
+            return False
+        taken = [id(array) for array in found.values()]
+        return any(
+            id(array) not in taken and array.shape == self.labels.shape and array.any()
+            for _, array in returned
+        )
+
     def _note_seconds(
         self,
         returned: Sequence[gradients.Leaf],
@@ -309,8 +330,10 @@ class CodeSession(Session):
             found = gradients.assigned(returned, shapes, reading.order, held_names, called)
         self._note_seconds(returned, found, attributes, shapes)
         operation.was_returned = operation.was_returned or len(found) > 1
-        self.left_over = [g for _, g in returned if not any(g is other for other in found.values())]
-        found = {n: g for n, g in attributes.items() if n not in found} | found
+        operation.has_label_gradient |= self._has_one_more(returned, found)
+        kept_right = {n: g for n, g in attributes.items() if g.shape == shapes[n]}
+        found = attributes | found
+        found |= {n: g for n, g in kept_right.items() if found[n].shape != shapes[n]}
         for recorder in self.recorders:
             self.noted |= set(recorder.noted)
             found |= {n: g for n, g in recorder.noted.items() if n not in found}

@@ -22,6 +22,8 @@ HIDDEN_STATES = {
     *("cellstate", "cell", "state", "prevstate", "aprev", "hin", "cin", "ht", "ct", "s", "sprev"),
 }
 """What the hidden state of a recurrent cell is called."""
+WIDTHS = (2, 3, 4, 5, 8)
+"""Sizes that code has in itself, where nothing else suggests one."""
 IMAGE = 6
 """The height of images; they are one wider than high."""
 
@@ -73,6 +75,10 @@ def inputs(
         yield told
         return
     if len(unknown) == 1 and len(told) == len(known):
+        if state.lists and not request.columns:  # code without NumPy is for one example
+            sizes = {size: None for _, shape in held(state) for size in reversed(shape)}
+            for size in sizes:
+                yield {unknown[0]: Draw((size,), axis=None)} | told
         for draw in one_input([*held(state), *((n, d.shape) for n, d in known.items())], request):
             yield {unknown[0]: draw} | told
         return
@@ -144,6 +150,8 @@ def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Dr
     for width in (*widths, FEATURES):
         yield Draw((width,), axis=None)
     yield Draw((2, 2, IMAGE, IMAGE))
+    for width in WIDTHS:
+        yield Draw((n, width))
     yield Draw((FEATURES, 1), axis=None)
     yield Draw((2, IMAGE, FEATURES))
     yield Draw((n, 1))
@@ -189,6 +197,9 @@ def several_inputs(
         vector = Draw((features,), axis=None)
         yield {name: replace(vector, is_parameter=is_weight(name)) for name in names}
         first, *others = names
+        for _, shape in held(state):
+            if len(shape) == len(names) == 2:  # a matrix between the two
+                yield {name: Draw((n, size)) for name, size in zip(names, shape, strict=True)}
         row = Draw((features,), axis=None, is_parameter=True)
         weights = Draw((features, HIDDEN), axis=None, is_parameter=True)
         yield {first: alike} | dict.fromkeys(others, row)
@@ -232,6 +243,11 @@ def is_per_feature(name: str) -> bool:
     return plain(name.rpartition(".")[2]) in (
         *("gamma", "beta", "scale", "shift", "mean", "var", "gain", "runningmean", "runningvar"),
     )
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether something is called as weights, a bias or a scale are."""
+    return is_weight(name) or is_bias(name) or is_per_feature(name)
 
 
 def is_hidden_state(name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mnist_cli.gradcheck.adapters.surroundings import Variable
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.user_code import UserCodeError
 
@@ -107,7 +108,9 @@ def walk(thing: Any) -> Iterator[tuple[Place, Any]]:
         for steps, holder in level:
             for step, value in parts(holder):
                 place = (*steps, step)
-                if isinstance(value, np.ndarray | NUMBERS) and not isinstance(value, bool):
+                is_number = isinstance(value, NUMBERS) and not isinstance(value, bool)
+                is_list = is_float_list(value) and not isinstance(holder, tuple)
+                if isinstance(value, np.ndarray) or is_number or is_list:
                     yield Place(place), value
                 elif not isinstance(value, PLAIN) and id(value) not in seen:
                     seen.add(id(value))
@@ -170,6 +173,26 @@ def is_of_class(thing: Any, place: Place) -> bool:
     return any(isinstance(kind.__dict__.get(last), np.ndarray) for kind in type(holder).__mro__)
 
 
+def is_float_list(value: Any) -> bool:
+    """Return whether a list, or one of lists, is an array of real numbers written as a list."""
+    if not isinstance(value, list) or not value:
+        return False
+    if not all(isinstance(item, NUMBERS | int | list) for item in value):
+        return False
+    try:
+        array = np.array(value)
+    except ValueError:  # its rows are not of one length
+        return False
+    return array.dtype.kind == "f" and array.size > 0 and not _has_arrays(value)
+
+
+def _has_arrays(value: list[Any]) -> bool:
+    return any(
+        _has_arrays(item) if isinstance(item, list) else isinstance(item, np.ndarray)
+        for item in value
+    )
+
+
 def is_float_array(value: Any) -> bool:
     """Return whether a value is an array of real numbers."""
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 0
@@ -189,17 +212,22 @@ class State:
     ----------
     thing : object
         It is left as it is.
+    outside : dict of Variable, optional
+        Variables with arrays that its code sees around it.
 
     Attributes
     ----------
     arrays : dict of array
-        The floating-point arrays that it holds, by dotted names.
+        The floating-point arrays that it holds, by dotted names; those that are lists, and those
+        that its code sees around it, too.
     places : dict of Place
         Where each array, and each number, is held.
     """
 
-    def __init__(self, thing: Any):
+    def __init__(self, thing: Any, outside: Mapping[str, Variable] | None = None):
         self.thing = thing
+        self.outside: dict[str, Variable] = {}
+        self.lists: set[str] = set()
         self.places: dict[str, Place] = {}
         self.arrays: Arrays = {}
         self.numbers: dict[str, float] = {}
@@ -210,9 +238,18 @@ class State:
             if is_float_array(value):
                 self.arrays[name] = value
                 self.places[name] = place
+            elif isinstance(value, list):
+                self.arrays[name] = np.array(value, np.float64)
+                self.places[name] = place
+                self.lists.add(name)
             elif isinstance(value, NUMBERS):
                 self.numbers[name] = float(value)
                 self.places[name] = place
+        for name, variable in (outside or {}).items():
+            if name not in self.places:
+                self.arrays[name] = variable.get()
+                self.places[name] = Place((name,))
+                self.outside[name] = variable
         self._roots = {name: root(array) for name, array in self.arrays.items()}
         self._functions = list(closures(thing))
         self._of_class = [name for name, place in self.places.items() if is_of_class(thing, place)]
@@ -249,7 +286,9 @@ class State:
         memo: dict[int, Any] = {id(value): value for value in self._kept}
         kept: list[Any] = []  # ids are of living objects
         roots: dict[int, Array] = {}
-        changed = {name: value for name, value in (replaced or {}).items() if name in self.arrays}
+        not_inside = {*self.outside, *self.lists}
+        inside = {name: array for name, array in self.arrays.items() if name not in not_inside}
+        changed = {name: value for name, value in (replaced or {}).items() if name in inside}
         for name, value in changed.items():
             owner = self._roots[name]
             if value.shape != self.arrays[name].shape:
@@ -259,7 +298,7 @@ class State:
             if id(owner) not in roots or roots[id(owner)].dtype != kind:
                 start = roots.get(id(owner), owner)
                 roots[id(owner)] = np.array(start, kind, order="K", copy=True)
-        for name, array in self.arrays.items():
+        for name, array in inside.items():
             owner = self._roots[name]
             if id(owner) not in roots or (name in changed and changed[name].shape != array.shape):
                 continue
@@ -290,6 +329,8 @@ class State:
             # Of an object of its own, so that the class stays as it is.
             self.places[name].set(made, np.array(changed.get(name, self.arrays[name])))
         for name, value in (replaced or {}).items():
+            if name in self.lists:
+                self.places[name].set(made, value.tolist())
             if name in self.numbers:
                 self.places[name].set(made, value[()] if isinstance(value, np.ndarray) else value)
         return made

@@ -51,7 +51,8 @@ def own_rate(operation: CodeOperation) -> str:
         return moves(other)
 
     whole = moves(operation)
-    numbers = [name for name, value in operation.reading.state.numbers.items() if value]
+    held = operation.reading.state.numbers
+    numbers = [name for name in operation.parameters if held.get(name)]
     return next((n for n in numbers if whole and _are_halves(whole, partial(halved, n))), "")
 
 

@@ -148,9 +148,13 @@ STEMS = (("w", "weight", "weights", "kernel"), ("b", "bias", "biases", "intercep
 """Names of one thing."""
 
 
+NO_PARAMETERS = RATE | {"eps", "epsilon", "momentum", "tol", "seed", "decay"}
+"""What numbers are called that an object holds, and that are no parameters."""
+
+
 def plain(name: str) -> str:
-    """Return a name in small letters, without underscores."""
-    return name.replace("_", "").lower()
+    """Return a name in small letters, without underscores, and without its class, as of ``__w``."""
+    return re.sub(r"^_\w+?__(?=\w)", "", name).replace("_", "").lower()
 
 
 def is_named(name: str, names: set[str]) -> bool:

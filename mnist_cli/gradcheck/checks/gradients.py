@@ -8,6 +8,7 @@ from mnist_cli.gradcheck.checks.inspection import Inspection, of_comparison, ski
 from mnist_cli.gradcheck.diagnosis import diagnose
 from mnist_cli.gradcheck.evidence import Evidence
 from mnist_cli.gradcheck.mistakes.behaviour import not_checked as no_gradient
+from mnist_cli.gradcheck.mistakes.behaviour import overwrites
 from mnist_cli.gradcheck.result import Check
 
 
@@ -26,6 +27,9 @@ def gradients(found: Inspection) -> Iterator[Check]:
         diagnosis = None
         if not comparison.passed:
             diagnosis = diagnose(Evidence(point, name, comparison))
+            if diagnosis.name == "unknown" and ("forward", name) in point.written:
+                is_parameter = name not in operation.data
+                diagnosis = overwrites("forward", found.label(name), is_parameter=is_parameter)
         elif is_jacobian:
             comparison = point.compare_jacobian(name, found.tolerance)
         notes = [operation.methods.get(name, ""), point.meaning]

@@ -14,13 +14,15 @@ from mnist_cli.gradcheck.mistakes.behaviour import (
     OVERFLOW_OF_LOGARITHM,
     OVERFLOW_OF_ROWS,
     overflow_in_single,
+    overflow_on_the_way,
     overflow_raises,
     rows_leak,
 )
-from mnist_cli.gradcheck.operation import Array, Operation
+from mnist_cli.gradcheck.operation import Array, Arrays, Operation
 from mnist_cli.gradcheck.point import SMALL, Point
+from mnist_cli.gradcheck.reference import EPSILON
 from mnist_cli.gradcheck.result import Check, Diagnosis
-from mnist_cli.gradcheck.user_code import UserCodeError
+from mnist_cli.gradcheck.user_code import UserCodeError, overflows
 
 LARGE = (30.0, 1000.0)
 """About how large the inputs are at which the derivative is looked at once more."""
@@ -36,6 +38,10 @@ LOSS_FLAT = (
     "At inputs of ±{:.0f} the loss is cut off, so its derivative is 0; backward gives that of the "
     "loss without the cut, which is meant, as a rule."
 )
+FARTHEST = 1e6
+"""Where exp overflows in any code that does not keep it from that."""
+MARGIN = 10
+"""By how much rounding may be larger than it seems in one direction."""
 DIRECTIONS = 3
 """In how many directions that is looked at."""
 
@@ -68,8 +74,11 @@ def large_inputs(found: Inspection) -> Iterator[Check]:
     for size in LARGE_IN_SINGLE:
         if diagnosis is None:
             diagnosis = of_single_precision(found, at_large(found, size), size)
+    if diagnosis is None:
+        diagnosis = of_overflow_on_the_way(found)
     method = "; ".join(["derivative, float32 too", *dict.fromkeys(notes)])
     is_compared = np.isfinite(error) and found.gradients_passed
+    is_compared = is_compared and found.point.epsilon == EPSILON
     yield verdict(name, formula, method, elements, diagnosis, error if is_compared else None)
 
 
@@ -110,8 +119,8 @@ def of_large(
             is_bad = False
         if is_bad:
             return of_overflow(found, point, bad_out), 0.0
-        if not found.gradients_passed:
-            return None, 0.0
+        if not found.gradients_passed or found.point.epsilon != EPSILON:
+            return None, 0.0  # float32 has no digits left there that a difference could be made of
         off = max((derivative_error(found, point, name) for name in found.names), default=0.0)
         if off <= max(CERTAIN, found.tolerance):
             return None, off
@@ -166,15 +175,33 @@ def derivative_error(found: Inspection, point: Point, name: str) -> float:
         claimed = float((computed * direction).sum())
         right, slack = point.along_with_slack(name, direction)
         scale = max(ordinary, float(np.abs(computed).max(initial=0)), abs(right))
-        if np.isfinite(right):
-            worst = max(worst, max(0.0, abs(claimed - right) - slack) / scale)
+        if not np.isfinite(right):
+            continue
+        off = max(0.0, abs(claimed - right) - slack)
+        if off > CERTAIN * scale:
+            off = max(0.0, off - cancelled(point, name, direction, right))
+        worst = max(worst, off / scale)
     return worst
+
+
+def cancelled(point: Point, name: str, direction: Array, right: float) -> float:
+    """Return how much of a derivative rounding in forward has taken, by extended precision.
+
+    As in log(1 − s) where s is nearly 1: what is left of 1 − s has few digits, and so has its
+    derivative.
+    """
+    try:
+        long = point.along_in_extended(name, direction)
+    except Exception:  # whatever it is, the code did not raise it for float64
+        return 0.0
+    return MARGIN * abs(right - long) if np.isfinite(long) else 0.0
 
 
 def of_overflow(found: Inspection, point: Point, bad_out: Array) -> Diagnosis:
     """Return why something is not finite: a maximum over the whole batch, a logarithm, exp."""
     operation = point.operation
-    rows = operation.rows(bad_out) if bad_out.ndim else bad_out
+    is_of_rows = bad_out.ndim == 1 and bad_out.size == operation.batch_size
+    rows = bad_out[:, None] if is_of_rows else operation.rows(bad_out) if bad_out.ndim else bad_out
     if operation.batch_axis is not None and operation.batch_size > 1:
         finite = [is_finite_alone(operation, n) for n in range(operation.batch_size)]
         if rows.ndim > 1:
@@ -243,6 +270,34 @@ def of_single_precision(found: Inspection, large: Operation, size: float) -> Dia
             if np.any(fits & ~np.isfinite(single)):
                 return overflow_in_single(size, is_elementwise=found.point.is_elementwise)
     return None
+
+
+def of_overflow_on_the_way(found: Inspection) -> Diagnosis | None:
+    """Return what is wrong with code that keeps exp finite in float64, and not in float32.
+
+    As exp(clip(x, −600, 600)) does. Where a step is infinite in float64 as well, and what comes
+    out is right all the same, as of 1/(1 + exp(−x)), nothing was to be kept from it.
+    """
+    size = LARGE_IN_SINGLE[-1]
+    large = at_large(found, size)
+    narrow = {name: array.astype(np.float32) for name, array in large.at.items()}
+    if not overflows_at(large, narrow):
+        return None
+    wider = at_large(found, FARTHEST)
+    if overflows_at(large, large.at) or overflows_at(wider, wider.at):
+        return None
+    return overflow_on_the_way(size)
+
+
+def overflows_at(operation: Operation, arrays: Arrays) -> bool:
+    """Return whether a step of forward gives infinity for finite numbers."""
+    session = operation.open({n: a.copy() for n, a in arrays.items()})
+    with overflows() as noticed:
+        try:
+            session.forward()
+        except UserCodeError:
+            return False
+    return bool(noticed)
 
 
 def near_certain(found: Inspection) -> Iterator[Check]:

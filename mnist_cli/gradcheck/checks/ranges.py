@@ -144,6 +144,7 @@ def compare_with(found: Inspection, point: Point, name: str) -> Comparison:
         found.tolerance,
         found.rng,
         upstream=point.upstream_size,
+        epsilon=point.epsilon,
         least=least if np.isfinite(least) else 0.0,
     )
 
@@ -164,7 +165,7 @@ def linear_in_dout(found: Inspection) -> Iterator[Check]:
             error = far(got, expected, least)
             elements += expected.size
             worst = max(worst, error)
-            if error > max(found.tolerance, 1e-9) and diagnosis is None:
+            if error > max(found.tolerance, point.rerun_tolerance) and diagnosis is None:
                 diagnosis = not_linear_in_dout(point, name, got if factor > 1 else expected)
     formula = "c·dout in, c times the gradients out"
     yield verdict("linear in dout", formula, "run at c = 1e6, 1e-6", elements, diagnosis, worst)

@@ -19,6 +19,7 @@ from mnist_cli.gradcheck.mistakes.behaviour import (
 from mnist_cli.gradcheck.mistakes.registry import Mistake
 from mnist_cli.gradcheck.operation import Array
 from mnist_cli.gradcheck.point import copies
+from mnist_cli.gradcheck.reference import EPSILON
 from mnist_cli.gradcheck.result import Check
 from mnist_cli.gradcheck.user_code import UserCodeError
 
@@ -143,6 +144,9 @@ def with_other_dout(found: Inspection, name: str, dout: Array, mistake: Mistake)
     """Yield the row that the same numbers in another array give the same gradients."""
     point = found.point
     formula, diagnosis = "as any other dout", None
+    within = found.tolerance
+    if point.epsilon != EPSILON:
+        within = max(within, point.rerun_tolerance)
     session = point.opened()
     session.clear()
     try:
@@ -152,7 +156,7 @@ def with_other_dout(found: Inspection, name: str, dout: Array, mistake: Mistake)
         diagnosis = mistake.diagnosis(f"{mistake.sentence} ({error.raised})")
     else:
         for array in found.names:
-            is_same = far(np.asarray(again.get(array, ())), point.computed[array])
-            if is_same > found.tolerance and point.is_repeatable and not point.draws_in_backward:
+            distance = far(np.asarray(again.get(array, ())), point.computed[array])
+            if distance > within and point.is_repeatable and not point.draws_in_backward:
                 diagnosis = mistake.diagnosis()
     yield verdict(name, formula, "run once more", dout.size, diagnosis)

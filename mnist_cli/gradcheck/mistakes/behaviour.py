@@ -88,6 +88,12 @@ def overwrites(method: str, name: str, *, is_parameter: bool = False) -> Diagnos
             f"{method} writes into the array that forward has returned, which its caller still "
             "has: work on a copy."
         )
+    if is_parameter and method == "forward":
+        return PARAMETERS_CHANGED.diagnosis(
+            f"forward changes the parameter {name} and goes on with that, so what backward gives "
+            "is the gradient to another array than the one that the optimiser has: let forward "
+            "put it into an array of its own, and backward go through that step as well."
+        )
     if is_parameter:
         return PARAMETERS_CHANGED.diagnosis(
             f"{method} changes the parameter {name}: leave that to the optimiser, which does it "
@@ -242,8 +248,8 @@ OVERFLOW_ELEMENTWISE = OVERFLOW.diagnosis(
 )
 OVERFLOW_OF_LOGARITHM = OVERFLOW.diagnosis(
     f"Inputs of ±{LARGE:.0f} make a probability that is rounded to 0, and its logarithm is "
-    "infinite. The softmax itself is safe already; take its logarithm without the detour by "
-    "probabilities, as x − max − log Σ exp(x − max)."
+    "infinite. Take it without the detour by probabilities: of a softmax, which is safe itself, "
+    "as x − max − log Σ exp(x − max); of a sigmoid as −np.logaddexp(0, −x)."
 )
 
 
@@ -257,6 +263,16 @@ def overflow_in_single(size: float = LARGE, *, is_elementwise: bool = False) -> 
     return OVERFLOW.diagnosis(
         f"In float32, inputs of ±{size:.0f} give NaN or infinity, and in float64 they do not: "
         f"exp overflows above 88 there, and above 709 here; {cure}."
+    )
+
+
+def overflow_on_the_way(size: float = LARGE) -> Diagnosis:
+    """Return what is said of code whose clip keeps exp finite in float64, and not in float32."""
+    return OVERFLOW.diagnosis(
+        f"In float32, a step on the way is infinite at inputs of ±{size:.0f}, and in float64 none "
+        "is: exp overflows above 88 there, and above 709 here, so a clip that is wide enough for "
+        "the one is too wide for the other. Write it so that exp is only taken of what is at most "
+        "0, as by np.where, np.tanh or np.logaddexp, or clip at ±88."
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_cli.gradcheck.mistakes.factors import is_mean
 from mnist_cli.gradcheck.mistakes.likeness import ALIKE, PLAUSIBLE, alike, along, known, ratio, vjps
 from mnist_cli.gradcheck.mistakes.places import on_one_side
 from mnist_cli.gradcheck.mistakes.registry import Claim, also, mistake
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 CLIPS = (0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 1000.0)
 """Where people clip the gradient from above."""
+LEAST_STEP = 1e-9
+"""How far weights must have moved at least, as a part of their gradient, to have been updated."""
 BATCH_SIZES = (1, *range(2, 17), 20, 32, 64, 100, 128)
 """Batch sizes that people write as a number."""
 
@@ -355,7 +358,7 @@ def weights_updated_first(evidence: Evidence) -> Iterator[Claim]:
     first, second = np.random.default_rng(0).uniform(0.5, 1.5, (2, *at.shape))
     change = along(evidence, moved(1.0), at, first) - float((exact * first).sum())
     rate = float(((computed - exact) * first).sum()) / change if change else 0.0
-    if not rate or not np.isfinite(rate):
+    if abs(rate) < LEAST_STEP or not np.isfinite(rate):
         return
     there, claimed = along(evidence, moved(rate), at, second), float((computed * second).sum())
     if abs(there - claimed) <= PLAUSIBLE * float(np.abs(computed * second).sum()):
@@ -387,6 +390,8 @@ def batch_size_fixed_as_factor(evidence: Evidence) -> Iterator[Claim]:
         whole = round(fixed)
         if abs(fixed - whole) > 1e-6 * fixed or whole in (1, n) or whole > 10_000:
             continue
+        if whole == 2 and power == 1 and is_mean(evidence):
+            continue  # the 2 of a square is missing, and the mean
         other = n + 2 if whole != n + 2 else n + 3
         there = _factor_at(evidence, other)
         if there is None or abs(there / (other / whole) ** power - 1) > 1e-6:

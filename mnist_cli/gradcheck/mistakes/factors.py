@@ -55,6 +55,13 @@ def meaning(
             "by it once too often. Only the loss divides by it, once, where it takes the mean."
             f"{sign}",
         )
+    if is_mean and batch_size > 2 and near(batch_size / 2):
+        return (
+            "batch-size-missing",
+            f"It is {batch_size}/2 times what is right, and {batch_size} is the batch size: the "
+            "loss is a mean over the batch, so divide by that; and the 2 of a square is "
+            f"missing.{sign}",
+        )
     if near(1):
         return "sign-flipped", "The sign is flipped: every entry is minus what is right."
     if near(2):

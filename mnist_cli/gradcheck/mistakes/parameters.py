@@ -132,7 +132,8 @@ def _own_penalty(evidence: Evidence, penalty: Array) -> float:
     if not evidence.is_small:
         return 0.0
     point, name = evidence.point, evidence.name
-    nothing = {n: np.zeros_like(a) if n != name else a for n, a in point.at.items()}
+    # A number may be the strength of the regulariser.
+    nothing = {n: np.zeros_like(a) if n != name and a.ndim else a for n, a in point.at.items()}
 
     def alone(values: Array) -> object:
         return (point.dout * point.operation.value(nothing | {name: values})).sum()

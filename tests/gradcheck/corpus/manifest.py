@@ -568,7 +568,7 @@ OF_LAYER = ("--columns", "--shape", "A_prev=4,5", "--shape", "W_curr=3,4", "--sh
 
 _right("told_otherwise", "squash", *NOT_FAR, note="deriv=True, of the output")
 _right("told_otherwise", "bend", note="derivative=True, of the input")
-_wrong("told_otherwise", "bow", "constant-factor chain-factor", "the 3 is missing")
+_wrong("told_otherwise", "bow", "constant-factor", "the 3 is missing")
 _right("told_otherwise", "OfOutput", note="backward(output) is the derivative")
 _right("told_otherwise", "mixed_forward", note="return dw, db, dz")
 _right("told_otherwise", "line_forward", note="return dtheta")
