@@ -134,14 +134,30 @@ def is_flat_loss(found: Inspection, point: Point) -> bool:
     """Return whether a loss is cut off there, and backward is that of the loss without the cut.
 
     It is what people mean who keep a logarithm from infinity: without a slope, nothing is learned.
+    Of some of the examples it may be, and of others not.
     """
+    operation = point.operation
     if point.out.size != 1 or any(point.at[name].size > SMALL for name in found.names):
         return False
+    if operation.batch_axis is None or operation.batch_size < 2:
+        return cut_off(found, point) is not None
+    alone = [Point(operation.alone(n), found.rng) for n in range(operation.batch_size)]
+    are_cut_off = [cut_off(found, one) for one in alone]
+    return None not in are_cut_off and any(are_cut_off)
+
+
+def cut_off(found: Inspection, point: Point) -> bool | None:
+    """Return whether the derivative is 0 where it is not what backward gives.
+
+    False if it is what backward gives everywhere, and None if it is something else.
+    """
+    is_cut_off = False
     for name in found.names:
         comparison = compare(point.computed[name], point.exact(name), CERTAIN)
         if comparison.exact[comparison.wrong].any():
-            return False
-    return True
+            return None
+        is_cut_off |= bool(comparison.wrong.any())
+    return is_cut_off
 
 
 def is_loss_beside_gradients(found: Inspection, point: Point) -> bool:

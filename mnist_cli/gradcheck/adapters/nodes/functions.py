@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from mnist_cli.gradcheck.adapters.backwards import SURELY_OUTPUT
 from mnist_cli.gradcheck.adapters.nodes.attributes import numbers_in
 from mnist_cli.gradcheck.adapters.nodes.classes import unwrapped, vars_of_class
 from mnist_cli.gradcheck.adapters.nodes.parents import Leaf, gradients_of, leave, usual_gradients
 from mnist_cli.gradcheck.adapters.nodes.passes import Kind, Pass, returned
 from mnist_cli.gradcheck.adapters.signature import arguments
-from mnist_cli.gradcheck.adapters.vocabulary import is_dout
+from mnist_cli.gradcheck.adapters.vocabulary import is_named
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.user_code import UserCodeError, call
 
@@ -66,7 +67,9 @@ class Called(Kind):
         """Go back from an array, from a node, or from the gradient of what was made."""
         method = getattr(made.node, self.back)
         wanted = [a for a in arguments(method) if a.is_required]
-        if self.gradient is not None and (not wanted or not is_dout(wanted[0].name)):
+        if len(wanted) == 1 and is_named(wanted[0].name, {*SURELY_OUTPUT, "a", "s"}):
+            return dout * numbers_in(call(method, made.out))  # the derivative, by the output
+        if self.gradient is not None and all(argument.name in self.names for argument in wanted):
             setattr(made.parents[-1], self.gradient, np.array(dout))
             return call(method, *made.parents[: len(wanted)])
         try:
