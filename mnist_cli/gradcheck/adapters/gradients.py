@@ -144,7 +144,8 @@ def _by_names(
 ) -> Arrays | None:
     """Return which array each gradient belongs to by what it is called: ``return dw, db, dx``.
 
-    None where the order tells it already, or where one is called as none of the arrays is.
+    None where the order tells it already, or where none is called as one of the arrays is. What is
+    called as none of them is the gradient to none, as ``db`` is where b is the integer 0.
     """
     if len(called) != len(arrays) or not arrays:
         return None
@@ -155,10 +156,10 @@ def _by_names(
     found: Arrays = {}
     for name, array in zip(called, arrays, strict=True):
         meant = [n for n in shapes if plain(name) in _own_names(n) and shapes[n] == array.shape]
-        if len(meant) != 1 or meant[0] in found:
+        if len(meant) > 1 or found.keys() & meant:
             return None
-        found[meant[0]] = array
-    return found
+        found |= dict.fromkeys(meant, array)
+    return found or None
 
 
 def _own_names(name: str) -> set[str]:

@@ -180,6 +180,12 @@ class CodeSession(Session):
         """Let what the code sees around it be as it is for this copy."""
         return replaced(self.reading.state.outside, self.around)
 
+    def _cache(self) -> Any:
+        """Return what forward returned besides: all of it, or the one thing that is no array."""
+        kept = [part for part in self.rest if not isinstance(part, np.ndarray)]
+        whole = self.rest if len(kept) != 1 else kept
+        return whole[0] if len(whole) == 1 else tuple(whole)
+
     def _kept_output(self) -> Any:
         """Return what the object keeps as its output, in the shape of its input."""
         shape = np.shape(self.arrays[self.operation.data[0]])
@@ -256,7 +262,7 @@ class CodeSession(Session):
             self.collected: dict[Any, Any] = {}
             return self.collected
         if slot.role == "cache":
-            return self.rest[0] if len(self.rest) == 1 else tuple(self.rest)
+            return self._cache()
         if slot.role == "rate":
             return self.rate
         if slot.role == "optimiser":
