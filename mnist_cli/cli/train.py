@@ -22,7 +22,7 @@ from mnist_cli.files.targets import check_distinct
 from mnist_cli.recipe import SETTINGS, Recipe
 
 NEEDS: dict[str, Any] = {name: said.needs for name, said in SETTINGS.items() if said.needs}
-NEEDS["checkpoint_every"] = ("checkpoint", ())
+NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_NEEDS}
 
 
 @click.command()

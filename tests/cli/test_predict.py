@@ -105,14 +105,23 @@ def test_an_image_of_a_data_set_is_chosen_by_its_index(
     of_file = cli("predict", "--index", 7, "images-idx").stdout.split("\t")
     of_dataset = cli("predict", "--index", 7, "--data-dir", small_dir).stdout.split("\t")
     assert of_file[0] == "images-idx"
-    assert of_dataset[0] == "mnist test 7"
+    assert of_dataset[0] == f"{small_dir} test 7"
     assert of_file[1:] == of_dataset[1:]
     assert int(of_file[1]) == Model.load(model).predict(images[7:8])[0]
     for ask, sentence in (
         (("--index", 200, "--data-dir", small_dir), "--index is 200, but mnist has 200 test"),
         (("--index", 200, "images-idx"), "none has the --index 200"),
         (("images-idx",), "holds 200 images: choose one by its --index"),
-        (("--dataset", "mnist", "3.pgm"), "--dataset has no effect without --index"),
+        (("--dataset", "mnist", "3.pgm"), "--dataset has no effect beside a PICTURE"),
+        (("--data-dir", small_dir, "3.pgm"), "--data-dir has no effect beside a PICTURE"),
+        (
+            ("--index", 7, "--split", "train", "images-idx"),
+            "--split has no effect beside a PICTURE",
+        ),
+        (
+            ("--index", 7, "--dataset", "synthetic", "--data-dir", small_dir),
+            "--data-dir has no effect without --dataset mnist",
+        ),
         ((), "Name a PICTURE"),
     ):
         result = cli("predict", *ask)

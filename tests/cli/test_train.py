@@ -44,11 +44,12 @@ def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
     )
     document = json.loads(result.stdout)
     assert list(document) == [
-        *("model", "dataset", "hidden", "parameters", "seed", "epochs", "train_seconds"),
-        *("seconds", "test_images", "test_accuracy", "test_loss", "history"),
+        *("model", "dataset", "title", "hidden", "parameters", "seed", "epochs"),
+        *("train_seconds", "seconds", "test_images", "test_accuracy", "test_loss", "history"),
     ]
     assert document["model"] == "m.npz"
     assert document["dataset"] == "mnist"
+    assert document["title"] == str(small_dir)
     assert document["hidden"] == 128
     assert document["parameters"] == 101770
     assert document["seed"] == 4
