@@ -15,7 +15,7 @@ from typing import Any
 from mnist_cli.config import find_config, read_config
 from mnist_cli.errors import SettingsError
 from mnist_cli.nn.schedules import SCHEDULES
-from mnist_cli.settings import Setting, nearest, setting, settings_of
+from mnist_cli.settings import Setting, nearest, setting, settings_of, shown
 
 LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
 """The optimizers, and the learning rate that each uses if none is given."""
@@ -198,7 +198,7 @@ class Recipe:
             try:
                 object.__setattr__(self, name, said.check(value))
             except ValueError as error:
-                raise SettingsError(f"`{name}` is {value!r}, but {error}.") from error
+                raise SettingsError(f"`{name}` is {shown(value)}, but {error}.") from error
         if self.patience and not self.validation:
             raise SettingsError(
                 f"`patience` {self.patience} needs images to judge by: hold some out with "

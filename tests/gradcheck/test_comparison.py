@@ -117,6 +117,21 @@ def test_at_a_kink_any_number_between_the_two_sides_is_right(rng: np.random.Gene
     assert not compare_gradient(np.array([0, 0, 0, 0]), rectified, x, TOLERANCE, rng).passed
 
 
+@pytest.mark.parametrize("size", [100, 2500])
+def test_a_few_kinks_are_found_among_many_wrong_entries(
+    size: int, rng: np.random.Generator
+) -> None:
+    x = rng.standard_normal(size)
+    kinks = rng.choice(size, 5, replace=False)
+    x[kinks] = 0
+    computed = 2.0 * (x > 0)
+    computed[kinks] = [0, 0.5, 1, 1.1, -0.1]
+    found = compare_gradient(computed, rectified, x, TOLERANCE, rng)
+    assert not found.passed
+    assert found.wrong[kinks].tolist() == [False, False, False, True, True]
+    assert np.array_equal(np.delete(found.wrong, kinks), np.delete(x > 0, kinks))
+
+
 def test_a_tie_of_two_maxima_is_a_kink(rng: np.random.Generator) -> None:
     x = np.array([[3.0, 3.0, 1.0]])
     for computed in ([[1, 0, 0]], [[0, 1, 0]], [[0.5, 0.5, 0]]):
