@@ -255,6 +255,8 @@ def test_what_makes_no_sense_is_refused_before_anything_is_trained(small_dir: Pa
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"format": "onnx"}, "`format` is 'onnx', but must be one of model, arrays"),
         ({"checkpoint_every": 0}, "`checkpoint_every` is 0, but must be at least 1"),
+        ({"checkpoint_every": True}, "`checkpoint_every` is True, but must be a whole number"),
+        ({"checkpoint_every": 1.5}, "`checkpoint_every` is 1.5, but must be a whole number"),
         ({"source": "minst"}, "`dataset` is 'minst', but must be one of mnist, synthetic"),
     ]
     for how, sentence in wrong:
