@@ -322,11 +322,12 @@ class TestInAShell:
         assert b"epoch 1 of" not in quiet.stderr
 
     def test_colour_is_for_terminals_and_for_those_who_want_it(self, tmp_path: Path) -> None:
-        command = ["gradcheck", "--hidden", "4"]
+        (tmp_path / "mine.py").write_text("def same(x): return x\ndef same_prime(x): return 1.0\n")
+        command = ["gradcheck", "mine.py:same,same_prime"]
         assert b"\x1b[32m" in on_a_terminal(command, tmp_path)[1]
         assert b"\x1b[" not in on_a_terminal(command, tmp_path, NO_COLOR="1")[1]
         assert b"\x1b[" not in on_a_terminal(command, tmp_path, NO_COLOR="1", FORCE_COLOR="1")[1]
-        line = "mnist-cli gradcheck --hidden 4"
+        line = "mnist-cli gradcheck mine.py:same,same_prime"
         assert "\x1b[" not in in_a_shell(line, tmp_path).stdout
         assert "\x1b[32m" in in_a_shell(line, tmp_path, FORCE_COLOR="1").stdout
 

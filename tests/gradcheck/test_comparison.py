@@ -58,7 +58,7 @@ def test_small_gradients_are_compared_entry_by_entry(rng: np.random.Generator) -
 def test_a_single_wrong_entry_among_many_is_seen_and_found(
     shape: tuple[int, ...], off: float
 ) -> None:
-    for seed in range(20):
+    for seed in range(5):
         rng = np.random.default_rng(seed)
         x = rng.standard_normal(shape)
         computed = 2 * x
@@ -73,9 +73,10 @@ def test_a_single_wrong_entry_among_many_is_seen_and_found(
 
 
 def test_what_is_wrong_with_a_large_gradient_is_named(rng: np.random.Generator) -> None:
-    x = rng.standard_normal((300, 40))
+    x = rng.standard_normal((60, 40))
+    assert x.size > EACH_ELEMENT
     wrong_row, wrong_column = 2 * x, 2 * x
-    wrong_row[77] *= 2
+    wrong_row[7] *= 2
     wrong_column[:, 5] = 0
     for computed, name in (
         (16 * x, "batch-size-missing"),
