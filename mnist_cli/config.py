@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -79,6 +80,22 @@ def read_config(
         _check_value(path, key, value, kind)
         values[name] = value
     return values
+
+
+def to_toml(value: bool | int | float | str) -> str:
+    """Return a value as a config has it: as JSON writes it, but for one character.
+
+    Raises
+    ------
+    ConfigError
+        If it is a path whose bytes are no text, which no config can have.
+    """
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{value!r} is no text, and cannot be in a config: rename it.") from error
+    return text
 
 
 def _read_table(path: Path) -> dict[str, Any]:

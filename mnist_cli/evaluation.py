@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.dataset import Split
+from mnist_cli.errors import SettingsError
 from mnist_cli.images.augmentation import Distorter, Strengths
 from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array, log_softmax
@@ -135,8 +136,19 @@ def evaluate(models: Reader | Sequence[Reader], data: Split, *, views: int = 1) 
         At least one image, as it was loaded: each model does its own preprocessing.
     views : int
         How often each model looks at each image; see `log_probabilities`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no model, no image or no view.
     """
     members = models if isinstance(models, Sequence) else [models]
+    if not members:
+        raise SettingsError("`models` is empty: name at least one.")
+    if not len(data):
+        raise SettingsError("`data` has no images: give at least one.")
+    if views < 1:
+        raise SettingsError(f"`views` is {views}, but must be at least 1.")
     each = [model.log_probabilities(data.images, views) for model in members]
     return measure(committee(each), data.labels)
 

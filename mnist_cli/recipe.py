@@ -6,16 +6,15 @@ of it. It knows no numpy, so that ``--help`` can show the defaults at once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mnist_cli.config import find_config, read_config
+from mnist_cli.config import find_config, read_config, to_toml
 from mnist_cli.errors import SettingsError
 from mnist_cli.nn.schedules import SCHEDULES
-from mnist_cli.settings import Setting, nearest, setting, settings_of
+from mnist_cli.settings import Setting, nearest, setting, settings_of, shown
 
 LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
 """The optimizers, and the learning rate that each uses if none is given."""
@@ -198,7 +197,7 @@ class Recipe:
             try:
                 object.__setattr__(self, name, said.check(value))
             except ValueError as error:
-                raise SettingsError(f"`{name}` is {value!r}, but {error}.") from error
+                raise SettingsError(f"`{name}` is {shown(value)}, but {error}.") from error
         if self.patience and not self.validation:
             raise SettingsError(
                 f"`patience` {self.patience} needs images to judge by: hold some out with "
@@ -244,10 +243,7 @@ class Recipe:
 
     def to_toml(self) -> str:
         """Return all settings as a config, which `from_toml` reads back."""
-        # TOML writes texts, numbers and truths of this kind as JSON does.
-        lines = [
-            f"{said.key} = {json.dumps(getattr(self, name))}" for name, said in SETTINGS.items()
-        ]
+        lines = [f"{said.key} = {to_toml(getattr(self, name))}" for name, said in SETTINGS.items()]
         return "\n".join(["[train]", *lines, ""])
 
     def changed(self) -> dict[str, Any]:

@@ -139,6 +139,23 @@ def test_the_same_bits_from_python_a_thread_a_process_pool_and_the_command(
         assert processes.submit(digest, small_dir).result() == expected
 
 
+def test_a_blas_that_has_no_such_functions_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a file that cannot be loaded, as one of another system, is passed over."""
+    monkeypatch.setattr(blas, "NAMES", (("nobody_gets_threads", "nobody_sets_threads"),))
+    blas._threads.cache_clear()
+    try:
+        assert blas._threads() is None
+    finally:
+        monkeypatch.undo()
+        blas._threads.cache_clear()
+    monkeypatch.setattr("mnist_cli.blas.ctypes.CDLL", unloadable)
+    assert list(blas._libraries()) == []
+
+
+def unloadable(path: str) -> object:
+    raise OSError(path)
+
+
 def test_where_it_cannot_be_set_that_is_said_once(
     small_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from mnist_cli.data.dataset import Split
 from mnist_cli.data.synthetic import draw
+from mnist_cli.errors import SettingsError
 from mnist_cli.evaluation import (
     CHUNK,
     Evaluation,
@@ -60,6 +61,15 @@ def test_chunks_do_not_change_the_result(network: MLP, rng: np.random.Generator)
         for j in range(10):
             both = (data.labels == i) & (p.argmax(axis=1) == j)
             assert result.confusion_matrix[i, j] == both.sum()
+
+
+def test_nothing_to_measure_with_or_on_is_refused(network: MLP, digits: Split) -> None:
+    with pytest.raises(SettingsError, match="`models` is empty"):
+        evaluate([], digits)
+    with pytest.raises(SettingsError, match="`data` has no images"):
+        evaluate(Model(network), digits[:0])
+    with pytest.raises(SettingsError, match="`views` is 0, but must be at least 1"):
+        evaluate(Model(network), digits, views=0)
 
 
 def test_a_committee_averages_probabilities(rng: np.random.Generator) -> None:

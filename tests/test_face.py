@@ -28,7 +28,7 @@ def test_the_face_is_its_list() -> None:
         assert public.__name__ == name
         assert public.__doc__
         assert public.__module__.startswith(mnist_cli.FACE[name])
-    assert mnist_cli.errors.__name__ == "mnist_cli.errors"
+    assert mnist_cli.__getattr__("errors") is mnist_cli.errors
 
 
 def test_what_is_not_there_is_an_attribute_error() -> None:

@@ -35,7 +35,11 @@ def test_the_fix_of_the_wrong_softmax_is_right(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("environment", "status"),
-    [({}, 0), ({"MNIST_CLI_TRAIN_LR": "1e-9"}, 1), ({"MNIST_CLI_TRAIN_HIDDEN": "none"}, 2)],
+    [
+        ({"MNIST_CLI_TRAIN_EPOCHS": "4"}, 0),
+        ({"MNIST_CLI_TRAIN_EPOCHS": "1", "MNIST_CLI_TRAIN_LR": "1e-9"}, 1),
+        ({"MNIST_CLI_TRAIN_HIDDEN": "none"}, 2),
+    ],
     ids=["trained", "below the floor", "wrong usage"],
 )
 def test_the_script_for_ci_ends_with_the_status_that_it_should(

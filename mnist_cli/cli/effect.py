@@ -21,7 +21,11 @@ NEAR = 0.75
 """How alike two names are of which one is a slip of the other, by `difflib`'s ratio."""
 
 
-def refuse_without_effect(needs: Mapping[str, tuple[str, Sequence[Any]]]) -> None:
+Need = tuple[str, Sequence[Any]]
+"""Another option's parameter, and the values of it that an option needs; none for any."""
+
+
+def refuse_without_effect(needs: Mapping[str, Need], **found: Any) -> None:
     """Raise UsageError if an option was given that has no effect without another one.
 
     What stands at its default, or comes from a config, is left alone.
@@ -29,18 +33,48 @@ def refuse_without_effect(needs: Mapping[str, tuple[str, Sequence[Any]]]) -> Non
     Parameters
     ----------
     needs : dict
-        For an option's parameter another one, and the values of it that it needs; none for any.
+        What each option needs, by its parameter.
+    **found
+        Values that stand for those of options which were not given.
     """
     context = click.get_current_context()
-    parameters = {str(parameter.name): parameter for parameter in context.command.params}
-    for name, (other, values) in needs.items():
-        value, parameter = context.params.get(name), parameters[name]
-        is_given = context.get_parameter_source(name) in GIVEN and value != parameter.default
-        found = context.params.get(other)
-        if is_given and not (found in values if values else found):
-            option, missing = (max(parameters[one].opts, key=len) for one in (name, other))
-            what = " ".join([missing, " or ".join(map(str, values))]).strip()
-            raise click.UsageError(f"{option} has no effect without {what}", context)
+    for name, need in needs.items():
+        other, values = need
+        if _is_given(context, name) and not has_effect(need, **found):
+            what = " ".join([_option(context, other), " or ".join(map(str, values))]).strip()
+            raise click.UsageError(
+                f"{_option(context, name)} has no effect without {what}", context
+            )
+
+
+def refuse_beside(argument: str, names: Sequence[str]) -> None:
+    """Raise UsageError if one of these options was given, which the argument makes useless."""
+    context = click.get_current_context()
+    for name in names:
+        if _is_given(context, name):
+            raise click.UsageError(
+                f"{_option(context, name)} has no effect beside a {argument}", context
+            )
+
+
+def has_effect(need: Need, **found: Any) -> bool:
+    """Return whether the command has what an option needs."""
+    other, values = need
+    value = {**click.get_current_context().params, **found}.get(other)
+    return value in values if values else bool(value)
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    """Return whether an option was given, and is not at its default."""
+    (parameter,) = (one for one in context.command.params if one.name == name)
+    is_given = context.get_parameter_source(name) in GIVEN
+    return is_given and context.params.get(name) != parameter.default
+
+
+def _option(context: click.Context, name: str) -> str:
+    """Return what a person types for a parameter."""
+    (parameter,) = (one for one in context.command.params if one.name == name)
+    return max(parameter.opts, key=len)
 
 
 def refuse_misspelt_variables(group: click.Group) -> None:

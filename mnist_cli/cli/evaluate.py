@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.effect import refuse_without_effect
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
 from mnist_cli.files.atomic import atomic_write
@@ -86,6 +87,7 @@ def evaluate(
     The digit by digit measures are precision, recall and F1, and in the confusion matrix a row is
     a true digit, and a column what it was read as.
     """
+    from mnist_cli.data.loading import title_of
     from mnist_cli.evaluation import committee, measure, misread
     from mnist_cli.model import Model
 
@@ -96,6 +98,7 @@ def evaluate(
             raise SettingsError(f"`errors` is the model {errors}: name another file.")
     loaded = [Model.load(path) for path in paths]
     dataset = dataset or one_dataset(loaded)
+    refuse_without_effect({"data_dir": options.DATA_DIR_NEEDS}, dataset=dataset)
     progress = output.progress(quiet)
     data, first = load_images(loaded, dataset, split, data_dir, progress)
     members = []
@@ -111,6 +114,7 @@ def evaluate(
         each.append((str(path), measured.accuracy))
     together = committee(members)
     result = measure(together, data.labels)
+    title = title_of(dataset, data_dir)
     if errors:
         write_errors(errors, misread(together, data.labels), first)
     if json:
@@ -118,6 +122,7 @@ def evaluate(
             {
                 "models": [{"path": path, "accuracy": accuracy} for path, accuracy in each],
                 "dataset": dataset,
+                "title": title,
                 "split": split,
                 "views": views,
                 "examples": result.examples,
@@ -129,7 +134,7 @@ def evaluate(
             }
         )
     else:
-        click.echo(report(result, each, dataset, split, views))
+        click.echo(report(result, each, title, split, views))
     if min_accuracy is not None and result.accuracy < min_accuracy:
         raise CheckFailedError(
             f"The accuracy of {', '.join(map(str, paths))} is {result.accuracy:.4f}, "
@@ -191,7 +196,7 @@ def load_images(
 def report(
     result: Evaluation,
     models: Sequence[tuple[str, float]],
-    dataset: str,
+    title: str,
     split: str,
     views: int,
 ) -> str:
@@ -203,7 +208,7 @@ def report(
         head.append(("committee", f"of {len(models)}"))
     summary = [
         *head,
-        ("images", f"{result.examples:,} of {dataset}, {split}"),
+        ("images", f"{result.examples:,} of {title}, {split}"),
         *([("views", f"{views} of each")] if views > 1 else []),
         ("accuracy", f"{result.accuracy:.2%}"),
         ("loss", f"{result.loss:.4f}"),

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mnist_cli.cli.output import Document
+from mnist_cli.data.sources import in_folders
 from mnist_cli.errors import MnistCliError
 
 
@@ -67,6 +68,8 @@ data_dir = click.option(
     show_default="$MNIST_CLI_DATA_DIR, else the user's cache folder",
     help="The folder of the MNIST files, or of another data set in their format.",
 )
+DATA_DIR_NEEDS = ("dataset", in_folders())
+"""Without what `data_dir` has no effect, for `refuse_without_effect`."""
 
 
 def _ask_for_document(context: click.Context, parameter: click.Parameter, value: bool) -> bool:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from mnist_cli.cli import options, output
-from mnist_cli.cli.effect import refuse_without_effect
+from mnist_cli.cli.effect import refuse_beside, refuse_without_effect
 from mnist_cli.cli.evaluate import one_dataset
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import MnistCliError, SettingsError
@@ -96,7 +96,7 @@ def predict(
     if not pictures and index is None:
         raise click.UsageError("Name a PICTURE, or an image of a data set with --index")
     if pictures:
-        refuse_without_effect({"dataset": ("index", ()), "split": ("index", ())})
+        refuse_beside("PICTURE", ("dataset", "data_dir", "split"))
     if pictures.count("-") > 1:
         raise SettingsError("- is named twice, but standard input is read once: name it once.")
     loaded = [Model.load(path) for path in model]
@@ -141,7 +141,7 @@ def opened(
     progress: Progress,
 ) -> Iterator[tuple[str, Callable[[], Picture]]]:
     """Yield the path of each picture, and what reads it when it is called."""
-    from mnist_cli.data.loading import load_split
+    from mnist_cli.data.loading import load_split, title_of
     from mnist_cli.data.pictures import Picture, read_picture
 
     for path in pictures:
@@ -150,6 +150,7 @@ def opened(
     if pictures or index is None:
         return
     name = dataset or one_dataset(models)
+    refuse_without_effect({"data_dir": options.DATA_DIR_NEEDS}, dataset=name)
 
     def chosen() -> Picture:
         images = load_split(name, split, data_dir, progress).images
@@ -160,7 +161,7 @@ def opened(
         height, width = images.shape[1:]
         return Picture(images[index], (width, height), is_framed=True)
 
-    yield f"{name} {split} {index}", chosen
+    yield f"{title_of(name, data_dir)} {split} {index}", chosen
 
 
 def named(error: MnistCliError, path: str) -> MnistCliError:

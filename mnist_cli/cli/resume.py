@@ -12,7 +12,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from mnist_cli.cli import options
 from mnist_cli.cli.defaults import set_defaults, suggest_defaults
+from mnist_cli.cli.effect import has_effect
 
 COMMANDLINE, DEFAULT_MAP = ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP
 
@@ -62,6 +64,8 @@ def resume_command(path: Path) -> str:
         source = context.get_parameter_source(name)
         value = context.params.get(name)
         if name not in KEPT or source not in (COMMANDLINE, DEFAULT_MAP) or not value:
+            continue
+        if name == "data_dir" and not has_effect(options.DATA_DIR_NEEDS):
             continue
         words += [parameter.opts[-1], *([] if value is True else [str(value)])]
     return shlex.join(words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,14 @@ from mnist_cli.cli.effect import refuse_without_effect
 from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.resume import resume_command, use_checkpoint, use_model
 from mnist_cli.cli.train_report import Watch, document, summary
+from mnist_cli.config import to_toml
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import SettingsError, TrainingStoppedError, UnfinishedError
 from mnist_cli.files.targets import check_distinct
 from mnist_cli.recipe import SETTINGS, Recipe
 
 NEEDS: dict[str, Any] = {name: said.needs for name, said in SETTINGS.items() if said.needs}
-NEEDS["checkpoint_every"] = ("checkpoint", ())
+NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_NEEDS}
 
 
 @click.command()
@@ -185,5 +185,5 @@ def as_config(recipe: Recipe) -> str:
         if name not in (*SETTINGS, "dataset") and is_given:
             value = context.params[name]
             value = str(value) if isinstance(value, Path) else value
-            lines.append(f"{key} = {jsonlib.dumps(value, ensure_ascii=False)}")
+            lines.append(f"{key} = {to_toml(value)}")
     return recipe.to_toml() + "\n".join([*lines, ""])

@@ -117,6 +117,7 @@ def document(result: Run) -> dict[str, Any]:
     return {
         "model": str(result.out),
         "dataset": result.dataset,
+        "title": result.title,
         "hidden": recipe.hidden,
         "parameters": network.parameters.size,
         "seed": recipe.seed,

@@ -79,3 +79,24 @@ def load_data(
     sums = dict(sorted(sums.items()))
     other = "" if source.published is None or source.published.has(sums) else str(folder)
     return Dataset(name, parts["train"], parts["test"], sums, other)
+
+
+def title_of(name: str, data_dir: str | Path | None = None) -> str:
+    """Return what to call a data set, as `Dataset.title` does, of the files that are there.
+
+    Parameters
+    ----------
+    name, data_dir
+        As `load_split` takes them.
+
+    Raises
+    ------
+    SettingsError
+        If there is no data set of that name.
+    """
+    source = find_source(name)
+    folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    is_other = (
+        source.published and source.file_sums and not source.published.has(source.file_sums(folder))
+    )
+    return str(folder) if is_other else name

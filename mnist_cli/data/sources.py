@@ -140,6 +140,11 @@ SOURCES = {
 """Every data set by its name; ``mnist`` stands for any in MNIST's format that a folder holds."""
 
 
+def in_folders() -> list[str]:
+    """Return the names of the data sets that are read from a folder."""
+    return [name for name, source in SOURCES.items() if source.file_sums]
+
+
 def find_source(name: str) -> Source:
     """Return the source of that name.
 

@@ -24,10 +24,13 @@ from mnist_cli.files.targets import check_distinct, check_writable
 from mnist_cli.model import Format, Model, check_format
 from mnist_cli.progress import SILENT, Progress
 from mnist_cli.recipe import Recipe
+from mnist_cli.settings import Setting, shown
 from mnist_cli.training.checkpoint import Checkpoint
 from mnist_cli.training.history import Epoch
 from mnist_cli.training.loop import check_fits, train
 from mnist_cli.training.overwriting import check_finished, check_replaceable
+
+CHECKPOINT_EVERY = Setting(kind=int, least=1)
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,12 @@ def run(
     """
     began = time.perf_counter()
     check_format(format)
-    if checkpoint_every < 1:
-        raise SettingsError(f"`checkpoint_every` is {checkpoint_every}, but must be at least 1.")
+    try:
+        checkpoint_every = CHECKPOINT_EVERY.check(checkpoint_every)
+    except ValueError as error:
+        raise SettingsError(
+            f"`checkpoint_every` is {shown(checkpoint_every)}, but {error}."
+        ) from error
     plan = _Plan.made_of(
         recipe, source, data_dir, out, force, checkpoint, resume, start, progress=progress
     )

@@ -53,23 +53,15 @@ def test_what_a_config_switches_on_a_flag_switches_off(trained: Trained, tmp_pat
     assert trained("--config", "c.toml", MNIST_CLI_TRAIN_DESKEW="no")["deskew"] is False
 
 
-def test_every_option_of_training_is_a_key(tmp_path: Path) -> None:
+def test_every_option_of_training_is_a_key_with_hyphens_or_underscores(tmp_path: Path) -> None:
     keys = config_keys(train)
-    (tmp_path / "c.toml").write_text(
-        "[train]\n"
-        'dataset = "synthetic"\ndata-dir = "d"\nhidden = 3\nepochs = 2\nbatch-size = 7\n'
-        'optimizer = "adam"\nlr = 1\nmomentum = 0.5\nweight_decay = 0.1\nschedule = "cosine"\n'
-        'augment = "affine"\nrotation = 1\nscale = 0\nshear = 2\nshift = 3\n'
-        "displacement = 4\nsmoothness = 5\nlabel-smoothing = 0.1\ndropout = 0.2\n"
-        "deskew = true\ndigit-width = 14\n"
-        'checkpoint = "k"\ncheckpoint-every = 3\nformat = "arrays"\n'
-        'validation = 5\npatience = 4\nseed = 9\ndtype = "float64"\nout = "o"\nlog = "l"\n'
-        "json = true\nquiet = true\n"
-    )
-    values = read_config(tmp_path / "c.toml", keys)
-    assert {name for name, _ in keys.values()} == set(values)
-    assert values["learning_rate"] == 1
-    assert values["weight_decay"] == 0.1
+    examples = {bool: "true", int: "3", float: "1", str: '"x"'}
+    for joined in "-", "_":
+        lines = [f"{k.replace('-', joined)} = {examples[kind]}" for k, (_, kind) in keys.items()]
+        (tmp_path / "c.toml").write_text("\n".join(["[train]", *lines]))
+        values = read_config(tmp_path / "c.toml", keys)
+        assert {name for name, _ in keys.values()} == set(values)
+        assert (values["weight_decay"], values["data_dir"], values["seed"]) == (1, "x", 3)
 
 
 def test_the_default_config_is_what_is_built_in() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import Cli
 
-from mnist_cli.recipe import SETTINGS
+from mnist_cli.errors import TrainingStoppedError
+from mnist_cli.recipe import SETTINGS, Recipe
+from mnist_cli.training.run import run
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,10 @@ from mnist_cli.recipe import SETTINGS
         ),
         (["--checkpoint-every", "2"], "--checkpoint-every has no effect without --checkpoint"),
         (["--patience", "2"], "hold some out with --validation 10000"),
+        (
+            ["--dataset", "synthetic", "--data-dir", "."],
+            "--data-dir has no effect without --dataset mnist",
+        ),
     ],
 )
 def test_an_option_without_effect_is_refused_with_what_is_missing(
@@ -53,6 +59,8 @@ def test_what_is_at_its_default_or_comes_from_a_config_is_not_refused(
 ) -> None:
     (tmp_path / "c.toml").write_text("[train]\nrotation = 5.0\ncheckpoint-every = 3\n")
     assert cli("train", "--config", "c.toml", "--print-config").exit_code == 0
+    (tmp_path / "d.toml").write_text('[train]\ndata-dir = "anywhere"\n')
+    assert cli("train", "--config", "d.toml", "--dataset", "synthetic", "--out", "d").exit_code == 0
     default = ("--rotation", 12, "--checkpoint-every", 1, "--patience", 0)
     assert cli("train", *default, "--print-config").exit_code == 0
     how = ("--data-dir", small_dir, "--hidden", 2, "--epochs", 2, "-q")
@@ -89,3 +97,19 @@ def test_other_variables_are_left_alone(cli: Cli) -> None:
 
 def test_help_is_given_all_the_same(cli: Cli) -> None:
     assert cli("train", "--help", MNIST_CLI_TRAIN_HIDEN="3").exit_code == 0
+
+
+def test_the_command_to_resume_with_has_no_option_without_effect(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[train]\ndata-dir = "anywhere"\n')
+    told: list[object] = []
+    with pytest.raises(TrainingStoppedError):
+        run(
+            *(Recipe(hidden=2, epochs=2), "synthetic"),
+            checkpoint="c",
+            watchers=[told.append],
+            should_stop=lambda: bool(told),
+        )
+    unfinished = cli("train", "--config", "c.toml", "--dataset", "synthetic", "--checkpoint", "c")
+    assert unfinished.exit_code == 2
+    assert unfinished.stderr.endswith("with: mnist-cli train --resume c\n")
+    assert cli("train", "--resume", "c").exit_code == 0

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,15 @@ def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def stopped(command: list[str], ready: Path, pause: float = 0.3) -> Any:
-    """Return what a command printed that was sent SIGTERM soon after a file was there."""
+def stopped(command: list[str], is_ready: Callable[[int], bool]) -> Any:
+    """Return what a command printed that was sent SIGTERM soon after its process was ready."""
     process = subprocess.Popen(
         [*PROGRAM, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while not ready.exists():
+    while not is_ready(process.pid):
+        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    time.sleep(pause)
+    time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
     return (*process.communicate(timeout=60), process.returncode)
 
@@ -56,7 +58,7 @@ def test_the_command_that_goes_on_can_be_pasted(small_dir: Path, tmp_path: Path)
     data, out, file = small_dir, folder / "my model.npz", folder / "my checkpoint"
     command = ["train", "--data-dir", data, "--hidden", 4, "--epochs", 400, "-q", "--out", out]
     command += ["--checkpoint", file, "--checkpoint-every", 50]
-    _, stderr, status = stopped(list(map(str, command)), ready=file)
+    _, stderr, status = stopped(list(map(str, command)), lambda _: file.exists())
     assert status == 143
     pasted = stderr.splitlines()[-1].partition("resume it with: mnist-cli ")[2]
     done = shell(f"$M {pasted}", tmp_path / "it's mine")
@@ -68,7 +70,7 @@ def test_the_command_that_goes_on_can_be_pasted(small_dir: Path, tmp_path: Path)
 
 def test_an_unfinished_checkpoint_is_not_written_over(cli: Cli, small_dir: Path) -> None:
     how = ("--data-dir", small_dir, "--hidden", 4, "--checkpoint", "c", "-q")
-    stopped(["train", *map(str, how), "--epochs", "3000"], ready=Path("c"))
+    stopped(["train", *map(str, how), "--epochs", "3000"], lambda _: Path("c").exists())
     before = Path("c").read_bytes()
     result = cli("train", *how, "--epochs", 2)
     assert result.exit_code == 2
@@ -141,10 +143,15 @@ def test_json_by_a_variable_is_a_document_of_early_errors_too(
     assert done.stderr == f"Error: {json.loads(done.stdout)['error']}\n"
 
 
+def has_two_threads(process: int) -> bool:
+    """Return whether the program computes, as on nothing but data it does on two cores."""
+    return "\nThreads:\t2\n" in Path(f"/proc/{process}/status").read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_sigterm_while_the_data_are_drawn_is_a_sentence_and_a_document(tmp_path: Path) -> None:
-    tmp_path.joinpath("ready").touch()
     command = ["train", "--dataset", "synthetic", "--json", "--out", str(tmp_path / "m.npz")]
-    stdout, stderr, status = stopped(command, tmp_path / "ready", pause=1)
+    stdout, stderr, status = stopped(command, has_two_threads)
     assert status == 143
     assert stderr.lstrip() == "Error: Terminated.\n"
     assert json.loads(stdout)["error"] == "Terminated."
@@ -190,15 +197,22 @@ def test_weights_that_are_far_too_large_are_no_model(cli: Cli, small_dir: Path) 
         assert result.stdout == ""
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_evaluate_ends_soon_when_it_is_told_to(small_dir: Path, tmp_path: Path) -> None:
     """And does not look at the other half of the images a hundred times first, for 10 s."""
     model = tmp_path / "m.npz"
     Model(MLP(12_000), metadata={"dataset": "mnist"}).save(model)
     command = ["evaluate", str(model), "--split", "train", "--views", "100"]
-    started = time.monotonic()
-    stdout, _, status = stopped([*command, "--data-dir", str(small_dir)], ready=model, pause=1)
+    ready = 0.0
+
+    def is_ready(process: int) -> bool:
+        nonlocal ready
+        ready = time.monotonic()
+        return has_two_threads(process)
+
+    stdout, _, status = stopped([*command, "--data-dir", str(small_dir)], is_ready)
     assert (stdout, status) == ("", 143)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - ready < 6
 
 
 def test_no_text_commands_the_terminal(cli: Cli) -> None:

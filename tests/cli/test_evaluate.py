@@ -14,6 +14,7 @@ from mnist_cli.data.loading import load_split
 from mnist_cli.evaluation import committee, measure
 from mnist_cli.images.inputs import to_inputs
 from mnist_cli.model import Model
+from mnist_cli.nn.mlp import MLP
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def model(cli: Cli, small_dir: Path) -> Path:
 def test_evaluate_as_a_person_reads_it(cli: Cli, model: Path, small_dir: Path) -> None:
     result = cli("evaluate", "--data-dir", small_dir)
     assert result.exit_code == 0
-    assert "200 of mnist, test" in result.stdout
+    assert f"200 of {small_dir}, test" in result.stdout  # which is not what MNIST's files are
     assert "precision" in result.stdout
     assert result.stderr == ""
 
@@ -39,9 +40,10 @@ def test_evaluate_as_json(cli: Cli, model: Path, small_dir: Path) -> None:
     result = cli("evaluate", model, "--data-dir", small_dir, "--json")
     document = json.loads(result.stdout)
     assert list(document) == [
-        *("models", "dataset", "split", "views", "examples", "accuracy", "loss", "errors"),
-        *("confusion_matrix", "per_class"),
+        *("models", "dataset", "title", "split", "views", "examples", "accuracy", "loss"),
+        *("errors", "confusion_matrix", "per_class"),
     ]
+    assert (document["dataset"], document["title"]) == ("mnist", str(small_dir))
     assert document["models"] == [{"path": "model.npz", "accuracy": document["accuracy"]}]
     assert document["examples"] == 200
     assert document["errors"] == round(200 * (1 - document["accuracy"]))
@@ -145,6 +147,15 @@ def test_evaluate_takes_the_data_set_that_the_model_was_trained_on(cli: Cli) -> 
     result = cli("evaluate", "--json")
     assert json.loads(result.stdout)["dataset"] == "synthetic"
     assert json.loads(result.stdout)["examples"] == 100
+    assert "100 of synthetic, test" in cli("evaluate").stdout
+    nowhere = cli("evaluate", "--data-dir", "anywhere")
+    assert nowhere.exit_code == 2
+    assert "--data-dir has no effect without --dataset mnist" in nowhere.stderr
+
+
+def test_evaluate_calls_mnist_by_its_name_wherever_it_lies(cli: Cli, mnist_dir: Path) -> None:
+    Model(MLP(4)).save("model.npz")
+    assert "10,000 of mnist, test" in cli("evaluate", "--data-dir", mnist_dir).stdout
 
 
 @pytest.mark.parametrize("split", ["test", "validation"])

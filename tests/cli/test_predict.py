@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,9 +14,11 @@ from conftest import Cli, on_a_terminal
 from numpy.typing import NDArray
 
 from mnist_cli.cli.main import main
+from mnist_cli.cli.predict import half_blocks, reading, shown
 from mnist_cli.data.idx import write_idx
 from mnist_cli.data.loading import load_split
 from mnist_cli.evaluation import committee
+from mnist_cli.images.picture import Prepared
 from mnist_cli.model import Model
 
 
@@ -105,14 +108,23 @@ def test_an_image_of_a_data_set_is_chosen_by_its_index(
     of_file = cli("predict", "--index", 7, "images-idx").stdout.split("\t")
     of_dataset = cli("predict", "--index", 7, "--data-dir", small_dir).stdout.split("\t")
     assert of_file[0] == "images-idx"
-    assert of_dataset[0] == "mnist test 7"
+    assert of_dataset[0] == f"{small_dir} test 7"
     assert of_file[1:] == of_dataset[1:]
     assert int(of_file[1]) == Model.load(model).predict(images[7:8])[0]
     for ask, sentence in (
         (("--index", 200, "--data-dir", small_dir), "--index is 200, but mnist has 200 test"),
         (("--index", 200, "images-idx"), "none has the --index 200"),
         (("images-idx",), "holds 200 images: choose one by its --index"),
-        (("--dataset", "mnist", "3.pgm"), "--dataset has no effect without --index"),
+        (("--dataset", "mnist", "3.pgm"), "--dataset has no effect beside a PICTURE"),
+        (("--data-dir", small_dir, "3.pgm"), "--data-dir has no effect beside a PICTURE"),
+        (
+            ("--index", 7, "--split", "train", "images-idx"),
+            "--split has no effect beside a PICTURE",
+        ),
+        (
+            ("--index", 7, "--dataset", "synthetic", "--data-dir", small_dir),
+            "--data-dir has no effect without --dataset mnist",
+        ),
         ((), "Name a PICTURE"),
     ):
         result = cli("predict", *ask)
@@ -175,3 +187,26 @@ def test_a_terminal_shows_the_image_beside_ten_bars(cli: Cli, model: Path, tmp_p
     assert all(bar.endswith("%") for bar in bars)
     _, coloured = on_a_terminal(["predict", "0.pgm"], tmp_path, NO_COLOR="")
     assert coloured.decode().count("▀") == 14 * 28
+
+
+def test_two_rows_of_pixels_are_one_line_of_letters_or_of_greys() -> None:
+    image = np.zeros((28, 28), np.uint8)
+    image[0, 0], image[1, 1], image[2:4, 2], image[27, 27] = 255, 128, 200, 127
+    plain = half_blocks(image, is_coloured=False)
+    assert (len(plain), {len(line) for line in plain}) == (14, {28})
+    assert [plain[0][:2], plain[1][2], plain[13][27]] == ["▀▄", "█", " "]
+    coloured = half_blocks(image, is_coloured=True)
+    assert coloured[1].count("▀") == 28
+    assert "\x1b[38;2;200;200;200m\x1b[48;2;200;200;200m▀" in coloured[1]
+
+
+def test_ten_bars_stand_beside_the_picture_and_the_reading_in_the_title() -> None:
+    probabilities = [0.0] * 10
+    probabilities[3], probabilities[8] = 0.9, 0.1
+    prepared = Prepared(np.full((28, 28), 255, np.uint8), (0, 0, 28, 28), ())
+    with click.Context(click.Command("predict"), color=False):
+        title, *rows = shown(reading("a\x1b.png", prepared, probabilities), prepared).splitlines()
+    assert title == "a?.png: 3, 90.00%"
+    assert rows[5].startswith("█" * 28 + "  ")
+    assert [row.count("█") - 28 for row in rows[2:12]] == [0, 0, 0, 27, 0, 0, 0, 0, 3, 0]
+    assert [click.unstyle(row).split()[-1] for row in (rows[5], rows[10])] == ["90.00%", "10.00%"]

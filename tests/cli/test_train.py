@@ -13,7 +13,8 @@ from conftest import Cli
 
 from mnist_cli.data.sources import MNIST, SOURCES
 from mnist_cli.model import Model
-from mnist_cli.recipe import Recipe
+from mnist_cli.recipe import SETTINGS, Recipe
+from mnist_cli.settings import Setting
 
 
 def test_train_prints_the_result_on_stdout_and_epochs_on_stderr(cli: Cli, small_dir: Path) -> None:
@@ -44,11 +45,12 @@ def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
     )
     document = json.loads(result.stdout)
     assert list(document) == [
-        *("model", "dataset", "hidden", "parameters", "seed", "epochs", "train_seconds"),
-        *("seconds", "test_images", "test_accuracy", "test_loss", "history"),
+        *("model", "dataset", "title", "hidden", "parameters", "seed", "epochs"),
+        *("train_seconds", "seconds", "test_images", "test_accuracy", "test_loss", "history"),
     ]
     assert document["model"] == "m.npz"
     assert document["dataset"] == "mnist"
+    assert document["title"] == str(small_dir)
     assert document["hidden"] == 128
     assert document["parameters"] == 101770
     assert document["seed"] == 4
@@ -117,6 +119,35 @@ def test_settings_are_printed_as_a_config_that_gives_them_back(cli: Cli, tmp_pat
     assert Recipe.from_toml(tmp_path / "c.toml") == expected
     assert cli("train", "--config", "c.toml", "--print-config").stdout == printed.stdout
     assert not Path("model.npz").exists()
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=list(SETTINGS))
+def test_every_setting_comes_back_from_a_printed_config(setting: Setting, cli: Cli) -> None:
+    ways: list[list[object]]
+    if setting.kind is bool:
+        ways = [[f"--{setting.key}"], [f"--no-{setting.key}"]]
+    else:
+        values = {int: (3, setting.most), float: (0.1, 0.30000000000000004)}
+        ways = [[f"--{setting.key}", v] for v in setting.choices or values[setting.kind]]
+    for way in ways:
+        more = ["--augment", "elastic"] if setting.needs else ["--validation", 7]
+        printed = cli("train", *more, *way, "--print-config")
+        assert printed.exit_code == 0, printed.stderr
+        Path("c.toml").write_text(printed.stdout, "utf-8")
+        again = cli("train", "--config", "c.toml", "--print-config")
+        assert (again.stdout, again.stderr) == (printed.stdout, "")
+        if setting.kind is not bool:
+            assert setting.check(way[1]) == getattr(Recipe.from_toml("c.toml"), setting.name)
+
+
+def test_any_path_comes_back_from_a_printed_config(cli: Cli) -> None:
+    how = ("--log", 'a\t\x7f "b" \\ ü 😀.csv', "--out", "é.npz", "--json", "--quiet")
+    printed = cli("train", *how, "--print-config")
+    Path("c.toml").write_text(printed.stdout, "utf-8")
+    assert cli("train", "--config", "c.toml", "--print-config").stdout == printed.stdout
+    no_text = cli("train", "--log", "\udcff.csv", "--print-config")
+    assert no_text.exit_code == 2
+    assert "is no text, and cannot be in a config" in no_text.stderr
 
 
 def test_a_printed_config_has_the_options_of_files_that_were_given(

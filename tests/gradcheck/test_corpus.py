@@ -10,6 +10,8 @@ from judging import judge
 
 from mnist_cli.gradcheck.mistakes import MISTAKES
 
+pytestmark = pytest.mark.xdist_group("corpus")  # what is judged is remembered, in one process
+
 WRONG = [piece for piece in PIECES if not piece.is_right]
 
 

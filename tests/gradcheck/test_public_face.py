@@ -110,6 +110,27 @@ def test_a_function_that_returns_its_gradient_is_checked_alone() -> None:
     assert not check_functions(lambda x, y: (((x - y) ** 2).mean(), x - y)).passed
 
 
+class Distance:
+    """The mean squared distance of two batches, ``a`` and ``b``, neither of which is a bias."""
+
+    def forward(self, a: Any, b: Any) -> Any:
+        self.difference = a - b
+        return (self.difference**2).sum() / len(a)
+
+    def backward(self, dout: float = 1.0) -> Any:
+        da = self.difference * (2 * dout / len(self.difference))
+        return da, -da
+
+
+@pytest.mark.parametrize("size", [(8, 10), (5, 2, 3)])
+def test_a_loss_of_two_inputs_is_checked_in_the_shapes_that_are_asked_for(
+    size: tuple[int, ...],
+) -> None:
+    found = check_loss(Distance(), shape={"a": size, "b": size})
+    assert found.passed, str(found)
+    assert {"to a", "to b", "batch sizes"} <= {row.name for row in found}
+
+
 class Network:
     """A whole network, ``loss(x, t)`` and ``gradient(x, t)``."""
 

@@ -287,7 +287,7 @@ def test_our_own_layers_and_losses_pass(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("special", [0.0, 30.0, 1000.0])
 def test_zeros_ties_and_large_values_are_no_mistakes(special: float) -> None:
-    for seed in range(5):
+    for seed in range(2):
         rng = np.random.default_rng(seed)
         x = special * rng.choice([-1.0, 0.0, 1.0], (6, 10))
         for row in (

@@ -112,6 +112,30 @@ def test_a_stopped_run_keeps_its_checkpoint_and_ends_alike_when_it_is_resumed(
     assert (tmp_path / "resumed.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
 
+def test_a_run_that_is_stopped_after_its_last_epoch_has_a_whole_checkpoint_and_no_model(
+    small_dir: Path, tmp_path: Path
+) -> None:
+    checkpoint, out = tmp_path / "c", tmp_path / "m.npz"
+    told: list[Epoch] = []
+
+    def is_done() -> bool:
+        return len(told) == RECIPE.epochs
+
+    with pytest.raises(TrainingStoppedError, match="after the last epoch"):
+        run(
+            *(RECIPE, "mnist", small_dir),
+            out=out,
+            checkpoint=checkpoint,
+            watchers=[told.append],
+            should_stop=is_done,
+        )
+    assert not out.exists()
+    assert len(Checkpoint.load(checkpoint).history) == RECIPE.epochs
+    run(None, "mnist", small_dir, resume=checkpoint, out=out)
+    whole = run(RECIPE, "mnist", small_dir)
+    np.testing.assert_array_equal(Model.load(out).W1, whole.model.W1)
+
+
 def test_epochs_may_be_raised_when_resuming_and_nothing_else(
     small_dir: Path, tmp_path: Path
 ) -> None:
@@ -255,6 +279,8 @@ def test_what_makes_no_sense_is_refused_before_anything_is_trained(small_dir: Pa
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"format": "onnx"}, "`format` is 'onnx', but must be one of model, arrays"),
         ({"checkpoint_every": 0}, "`checkpoint_every` is 0, but must be at least 1"),
+        ({"checkpoint_every": True}, "`checkpoint_every` is True, but must be a whole number"),
+        ({"checkpoint_every": 1.5}, "`checkpoint_every` is 1.5, but must be a whole number"),
         ({"source": "minst"}, "`dataset` is 'minst', but must be one of mnist, synthetic"),
     ]
     for how, sentence in wrong:

@@ -66,9 +66,12 @@ def inputs(
             continue
         shape = request.shapes.get(name) or (request.shapes.get("") if index == 0 else None)
         if shape is not None:
-            told[name] = drawn(shape, request)
-            if is_weight(name) or is_bias(name) or is_per_feature(name):
-                told[name] = Draw(shape, axis=None, is_parameter=True)
+            draw = drawn(shape, request)
+            # Of two alike, as a and b, the second is no bias.
+            is_alike = draw.axis is not None and draw in told.values()
+            if is_weight(name) or is_per_feature(name) or (is_bias(name) and not is_alike):
+                draw = Draw(shape, axis=None, is_parameter=True)
+            told[name] = draw
     told = with_parameters(told, known)
     unknown = [name for name in names if name not in told]
     if len(told) == len(names):
