@@ -1067,3 +1067,81 @@ def test_a_loss_whose_own_rounding_takes_the_digits_is_not_wrong_far_from_0() ->
 
     for seed in range(3):
         assert check_functions(cost, seed=seed).passed
+
+
+class Difference:
+    def forward(self, a: Any, b: Any) -> Any:
+        return a - b
+
+    def backward(self, dout: Any) -> Any:
+        return dout, dout
+
+
+def test_one_array_that_is_returned_twice_is_two_gradients() -> None:
+    assert set(failed(check(Difference))) == {"to b"}
+
+
+def test_private_parameters_have_private_gradients() -> None:
+    source = """
+class it:
+    def __init__(self):
+        self.__w = np.linspace(-1, 1, 12).reshape(4, 3)
+    def forward(self, x):
+        self.__x = x
+        return x @ self.__w
+    def backward(self, dout):
+        self.__dw = self.__x.T @ dout
+        return dout @ self.__w.T
+"""
+    assert check(made(source)).passed
+
+
+def test_a_learning_rate_is_no_parameter() -> None:
+    class Regression:
+        def __init__(self) -> None:
+            self.lr, self.w, self.b = 0.01, np.linspace(-1, 1, 4), 0.1
+
+        def cost(self, X: Any, y: Any) -> Any:
+            return np.mean((X @ self.w + self.b - y) ** 2)
+
+        def grad(self, X: Any, y: Any) -> Any:
+            error = X @ self.w + self.b - y
+            return 2 * X.T @ error / len(y), 2 * error.mean()
+
+    found = check(Regression)
+    assert found.passed
+    assert [row.name for row in found if row.kind == "gradient"] == ["to w", "to b"]
+
+
+def test_a_neuron_of_one_vector_is_given_one() -> None:
+    class Neuron:
+        def __init__(self) -> None:
+            self.w, self.b = np.linspace(-1, 1, 4), 0.5
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            self.y = np.tanh(self.w @ x + self.b)
+            return self.y
+
+        def backward(self, dout: Any) -> Any:
+            dz = dout * (1 - self.y**2)
+            self.dw, self.db = dz * self.x, dz
+            return dz * self.w
+
+    assert check(Neuron).passed
+
+
+def test_a_form_with_a_matrix_between_two_inputs_is_judged() -> None:
+    class Bilinear:
+        def __init__(self) -> None:
+            self.A = np.linspace(-1, 1, 20).reshape(4, 5)
+
+        def forward(self, u: Any, v: Any) -> Any:
+            self.u, self.v = u, v
+            return np.einsum("ni,ij,nj->n", u, self.A, v)
+
+        def backward(self, dout: Any) -> Any:
+            self.dA = np.einsum("n,ni,nj->ij", dout, self.u, self.v)
+            return dout[:, None] * (self.v @ self.A.T), dout[:, None] * (self.u @ self.A)
+
+    assert check(Bilinear).passed

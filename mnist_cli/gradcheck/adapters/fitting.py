@@ -105,14 +105,17 @@ def fittings(
 def is_repeated(operation: CodeOperation, computed: Arrays) -> bool:
     """Return whether NumPy has repeated the one column of an input over what is in the code.
 
-    A gradient that is larger than the input says that the code has more columns in mind, or none.
+    A gradient that is larger than the input says that the code has more columns in mind, or none;
+    and so does that of a column which is a vector.
     """
-    return any(
-        1 in operation.at[name].shape
-        and name in computed
-        and computed[name].size > operation.at[name].size
-        for name in operation.data
-    )
+    for name in operation.data:
+        shape = operation.at[name].shape
+        if 1 in shape and name in computed:
+            without = tuple(size for size in shape if size != 1)
+            is_vector = computed[name].shape == without and operation.batch_axis is None
+            if computed[name].size > operation.at[name].size or is_vector:
+                return True
+    return False
 
 
 def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:

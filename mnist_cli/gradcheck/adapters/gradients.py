@@ -274,7 +274,8 @@ class Held:
             named = {plain(leaf): value for leaf, (_, value) in outer.items()}
             yield from (named[name] for name in wanted_outside if name in named)
         if plain(place.leaf) in CONTAINERS:
-            yield from (value for leaf, value in named.items() if is_gradient_container(leaf))
+            lists = {leaf: value for leaf, value in named.items() if isinstance(value, list)}
+            yield from (value for leaf, value in lists.items() if is_gradient_container(leaf))
         yield from self._in_containers(place, around, wanted)
 
     def _in_containers(

@@ -122,7 +122,8 @@ class Search:
         self.partial: Operation | None = None
         """The first that is right, where another mistake would be, too."""
         self.is_certain = False
-        self._has_gradients = False
+        self._rank = 0
+        """Whether what is found has no gradients, some, or all of the right shapes."""
 
     def settle(self) -> None:
         """Take what is next best, where no reading was right beyond doubt."""
@@ -170,9 +171,10 @@ class Search:
             if agrees(at_random(other, self.request)):
                 self.found = other
                 return True
-        if self.found is None or (point.computed and not self._has_gradients):
-            self.found = operation
-            self._has_gradients = bool(point.computed)
+        fit = [gradient.shape == point.at[name].shape for name, gradient in point.computed.items()]
+        rank = 0 if not fit else 2 if all(fit) else 1
+        if self.found is None or rank > self._rank:
+            self.found, self._rank = operation, rank
         return False
 
     def _is_loss_with_gradient(self, point: Point, operation: CodeOperation) -> bool:

@@ -272,15 +272,12 @@ class CodeSession(Session):
     def _fed(self) -> list[tuple[int, ...]]:
         return [np.shape(self.arrays[name]) for name in self.operation.at]
 
-    def _has_one_more(self, returned: Sequence[gradients.Leaf], found: Arrays) -> bool:
+    def _has_one_more(self, returned: Sequence[gradients.Leaf], count: int) -> bool:
         """Return whether a gradient was returned that may be that to the labels."""
         if self.labels is None or self.reading.backward is None or self.labels.dtype.kind != "f":
             return False
-        taken = [id(array) for array in found.values()]
-        return any(
-            id(array) not in taken and array.shape == self.labels.shape and array.any()
-            for _, array in returned
-        )
+        alike = [g for _, g in returned if g.shape == self.labels.shape and g.any()]
+        return len(returned) > count and bool(alike)
 
     def _note_seconds(
         self,
@@ -336,7 +333,7 @@ class CodeSession(Session):
             found = gradients.assigned(returned, shapes, reading.order, held_names, called)
         self._note_seconds(returned, found, attributes, shapes)
         operation.was_returned = operation.was_returned or len(found) > 1
-        operation.has_label_gradient |= self._has_one_more(returned, found)
+        operation.has_label_gradient |= self._has_one_more(returned, len(found))
         kept_right = {n: g for n, g in attributes.items() if g.shape == shapes[n]}
         found = attributes | found
         found |= {n: g for n, g in kept_right.items() if found[n].shape != shapes[n]}

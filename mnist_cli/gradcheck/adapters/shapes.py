@@ -209,6 +209,9 @@ def several_inputs(
         yield {first: alike} | dict.fromkeys(others, replace(row, shape=(1, features)))
         yield {first: alike} | dict.fromkeys(others, weights)
         yield {first: alike} | dict.fromkeys(others, Draw((n, 1)))
+        if is_weight(first):
+            square = Draw((features, features), axis=None, is_parameter=True)
+            yield {first: Draw((features,), axis=None)} | dict.fromkeys(others, square)
         if len(others) == 2:
             yield {first: alike, others[0]: weights, others[1]: replace(row, shape=(HIDDEN,))}
         yield {first: Draw((n, HIDDEN)), others[0]: Draw((n, CLASSES))} | dict.fromkeys(

@@ -170,8 +170,11 @@ def gradients_swapped(evidence: Evidence) -> Iterator[Claim]:
         if other == evidence.name or (other in evidence.operation.data) != evidence.is_input:
             continue
         if point.at[other].shape == point.at[evidence.name].shape and shape:
+            gradient = evidence.vjp(evidence.dout, name=other)
+            if alike(gradient, -evidence.exact):
+                continue  # of a − b, it is that to the other one, and its sign is flipped
             yield (
-                evidence.vjp(evidence.dout, name=other),
+                gradient,
                 f"It is the gradient to {other}: what backward returns is taken in the order in "
                 "which the parameters were made.",
             )
