@@ -150,9 +150,12 @@ class Model:
         Raises
         ------
         ModelError
-            If the file cannot be written; what was at ``path`` is then still there.
+            If a parameter is infinite or no number, or the file cannot be written; what was at
+            ``path`` is then still there.
         """
         check_format(format)
+        if not np.isfinite(self.network.parameters).all():
+            raise ModelError(f"{path} was not written, as a weight is infinite or no number.")
         if format == "arrays":
             arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in ARRAYS}
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +14,8 @@ from mnist_cli.cli import options, output
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
 from mnist_cli.files.atomic import atomic_write
-from mnist_cli.files.records import line_of
-from mnist_cli.files.targets import check_writable
+from mnist_cli.files.records import begins_with, line_of
+from mnist_cli.files.targets import check_kept, check_writable
 from mnist_cli.progress import SILENT
 
 if TYPE_CHECKING:
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     from mnist_cli.evaluation import Evaluation, Misread
     from mnist_cli.model import Model
     from mnist_cli.progress import Progress
+
+
+FIRST_KEY = "index"
+"""What the records of a list of errors begin with."""
 
 
 @click.command()
@@ -86,16 +89,19 @@ def evaluate(
     The digit by digit measures are precision, recall and F1, and in the confusion matrix a row is
     a true digit, and a column what it was read as.
     """
+    from mnist_cli.data.loading import data_files
     from mnist_cli.evaluation import committee, measure, misread
     from mnist_cli.model import Model
 
     paths = models or (Path("model.npz"),)
     if errors:
         check_writable(errors)
-        if os.path.realpath(errors) in map(os.path.realpath, paths):
-            raise SettingsError(f"`errors` is the model {errors}: name another file.")
+        check_kept({"errors": errors}, paths, "a model that is read")
     loaded = [Model.load(path) for path in paths]
     dataset = dataset or one_dataset(loaded)
+    if errors:
+        check_kept({"errors": errors}, data_files(dataset, data_dir), "a file of the data set")
+        check_replaceable(errors)
     progress = output.progress(quiet)
     data, first = load_images(loaded, dataset, split, data_dir, progress)
     members = []
@@ -137,11 +143,20 @@ def evaluate(
         )
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise SettingsError if a file is there already, and no list of errors."""
+    if path.exists() and not begins_with(path, FIRST_KEY):
+        raise SettingsError(
+            f"`errors` {path} is there already, and no list of errors: name another file, or "
+            "remove it."
+        )
+
+
 def write_errors(path: Path, misread: Sequence[Misread], first: int) -> None:
     """Write the misread images to a file, counted from the first image of their part's file."""
     line = line_of(path)
     try:
-        with atomic_write(path) as file:
+        with atomic_write(path, follow=True) as file:
             for number, image in enumerate(misread):
                 record = asdict(image) | {"index": first + image.index}
                 file.write(line(record, number == 0).encode())

@@ -35,9 +35,6 @@ atexit.register(gc.freeze)  # no last search for cycles: 13 ms
 INTERRUPTED = 130
 """The status that a shell gives to what Ctrl-C has ended: 128 and the number of the signal."""
 
-TERMINATED = 143
-"""The same of what SIGTERM has ended."""
-
 PIPE_CLOSED = 141
 """The status that a shell gives to what nobody reads any more: 128 and the number of SIGPIPE."""
 
@@ -105,7 +102,7 @@ def what_happened(error: Exception) -> tuple[str, int]:
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
     if isinstance(error.__cause__, Terminated):
-        return "Terminated.", TERMINATED
+        return "Terminated.", error.__cause__.exit_status
     return "Interrupted.", INTERRUPTED
 
 

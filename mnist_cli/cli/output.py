@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import click
 
-from mnist_cli.errors import SettingsError
-from mnist_cli.files.records import finite, line_of
+from mnist_cli.files.records import finite
 from mnist_cli.progress import SILENT, Bar, Progress
 
 
@@ -36,37 +34,6 @@ def print_json(document: dict[str, Any]) -> None:
 def to_json(document: dict[str, Any]) -> str:
     """Return a document as a text."""
     return json.dumps(finite(document), indent=2, allow_nan=False)
-
-
-@contextmanager
-def log_file(
-    path: Path | None, remark: Callable[[str], object]
-) -> Iterator[Callable[[dict[str, Any]], object]]:
-    """Open a log, and yield what writes a record to it as a line; without a path, nothing.
-
-    Where the disk is full later on, the log ends, which ``remark`` is told, and the work goes on.
-    """
-    if path is None:
-        yield lambda document: None
-        return
-    try:
-        file = path.open("wb", buffering=0)
-    except OSError as error:
-        raise SettingsError(f"--log {path} cannot be written: {error.strerror}.") from error
-    line, is_first, is_whole = line_of(path), True, True
-
-    def write(record: dict[str, Any]) -> None:
-        nonlocal is_first, is_whole
-        if is_whole:
-            try:
-                file.write(line(record, is_first).encode())
-                is_first = False
-            except OSError as error:
-                is_whole = False
-                remark(f"--log {path} cannot be written ({error.strerror}): going on without it.")
-
-    with file:
-        yield write
 
 
 def printable(text: str) -> str:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_cli.cli import output
+from mnist_cli.cli.log import Log
 from mnist_cli.cli.signals import StopRequest, stop_request
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.recipe import Recipe
@@ -26,10 +26,11 @@ class Watch:
     stack : ExitStack
         What is opened here is closed with it.
     progress : Progress
-    log, resume : Path or None
+    log : Log or None
+    resume : Path or None
     """
 
-    def __init__(self, stack: ExitStack, progress: Progress, log: Path | None, resume: Path | None):
+    def __init__(self, stack: ExitStack, progress: Progress, log: Log | None, resume: Path | None):
         self.stack = stack
         self.progress = progress
         self.log = log
@@ -37,19 +38,21 @@ class Watch:
         self.request = StopRequest()
 
     def begin(self, recipe: Recipe, data: Dataset) -> None:
-        """Tell what is going to be done, and open the log."""
+        """Tell what is going to be done, and begin the log."""
         self.epochs = recipe.epochs
         self.progress.remark(opening_line(recipe, data))
-        self.write = self.stack.enter_context(output.log_file(self.log, self.progress.remark))
-        for epoch in earlier(self.resume):
-            self.write(epoch.to_dict())
+        if self.log:
+            self.log.begin()
+            for epoch in earlier(self.resume):
+                self.log.write(epoch.to_dict())
         # Until now, a signal ended the program at once: there was nothing to keep.
         self.request = self.stack.enter_context(stop_request())
 
     def epoch(self, epoch: Epoch) -> None:
         """Tell what an epoch gave."""
         self.progress.remark(epoch_line(epoch, self.epochs))
-        self.write(epoch.to_dict())
+        if self.log:
+            self.log.write(epoch.to_dict())
 
     def should_stop(self) -> bool:
         """Return whether a signal has come."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mnist_cli.data.dataset import Dataset, Split
 from mnist_cli.data.download import download_if_missing
-from mnist_cli.data.folder import default_data_dir
+from mnist_cli.data.folder import check_own, default_data_dir
 from mnist_cli.data.sources import find_source
 from mnist_cli.parallel import Meet, side_by_side
 from mnist_cli.progress import SILENT, Progress
@@ -40,9 +40,19 @@ def load_split(
     """
     source = find_source(name)
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    check_own(folder)
     if source.published:
         download_if_missing(folder, source.published, (split,), progress)
     return source.read(split, folder)
+
+
+def data_files(name: str, data_dir: str | Path | None = None) -> list[Path]:
+    """Return where each file of a data set may lie, whether it is there or not.
+
+    Parameters are as in `load_split`.
+    """
+    files = find_source(name).files
+    return files(Path(data_dir) if data_dir is not None else default_data_dir()) if files else []
 
 
 def load_data(
@@ -62,6 +72,7 @@ def load_data(
     """
     source = find_source(name)
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    check_own(folder)
     if source.published:
         download_if_missing(folder, source.published, progress=progress)
     parts: dict[str, Split] = {}

@@ -16,6 +16,9 @@ from typing import Any
 
 Record = dict[str, Any]
 
+LONGEST_LINE = 1 << 12
+"""Bytes of a record at most."""
+
 
 def json_line(record: Record, is_first: bool) -> str:
     """Return a record as a line of JSON."""
@@ -39,6 +42,25 @@ FORMATS: dict[str, Callable[[Record, bool], str]] = {".csv": csv_lines, ".jsonl"
 def line_of(path: str | Path) -> Callable[[Record, bool], str]:
     """Return what makes a line of a record for a file; it is told whether it is the first one."""
     return FORMATS.get(Path(path).suffix.lower(), json_line)
+
+
+def begins_with(path: str | Path, key: str) -> bool:
+    """Return whether a file may hold records whose first key is this one; an empty one may.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        line = file.readline(LONGEST_LINE).rstrip(b"\r\n")
+    if not line or line.split(b",")[0] == key.encode():
+        return True
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and key in record
 
 
 def finite(value: Any) -> Any:

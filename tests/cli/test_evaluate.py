@@ -174,7 +174,7 @@ def test_the_list_of_errors_does_not_replace_the_model(
     before = model.read_bytes()
     result = cli("evaluate", model, "--data-dir", small_dir, "--errors", f"./{model}")
     assert result.exit_code == 2
-    assert "--errors is the model" in result.stderr
+    assert "is a model that is read" in result.stderr
     assert model.read_bytes() == before
 
 
