@@ -216,7 +216,9 @@ def measure(logarithms: Array, labels: NDArray[np.uint8]) -> Evaluation:
     confusion = np.zeros((CLASSES, CLASSES), np.int64)
     np.add.at(confusion, (labels, logarithms.argmax(axis=1)), 1)
     right = logarithms[np.arange(len(labels)), labels]
-    return Evaluation(-float(right.mean(dtype=np.float64)), confusion)
+    # A committee's may be above 0 by a rounding error; and -0.0 + 0.0 is 0.0.
+    loss = float(np.maximum(-right.mean(dtype=np.float64), 0)) + 0.0
+    return Evaluation(loss, confusion)
 
 
 def misread(logarithms: Array, labels: NDArray[np.uint8]) -> list[Misread]:

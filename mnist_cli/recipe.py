@@ -16,6 +16,7 @@ from mnist_cli.config import find_config, read_config
 from mnist_cli.errors import SettingsError
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.settings import Setting, nearest, setting, settings_of
+from mnist_cli.texts import shown
 
 LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
 """The optimizers, and the learning rate that each uses if none is given."""
@@ -198,7 +199,7 @@ class Recipe:
             try:
                 object.__setattr__(self, name, said.check(value))
             except ValueError as error:
-                raise SettingsError(f"`{name}` is {value!r}, but {error}.") from error
+                raise SettingsError(f"`{name}` is {_repr(value)}, but {error}.") from error
         if self.patience and not self.validation:
             raise SettingsError(
                 f"`patience` {self.patience} needs images to judge by: hold some out with "
@@ -216,9 +217,9 @@ class Recipe:
         """
         for name in settings:
             if name not in SETTINGS:
-                near = nearest(str(name), SETTINGS)
+                near = nearest(shown(name), SETTINGS)
                 advice = f"did you mean `{near}`?" if near else f"there are {', '.join(SETTINGS)}."
-                raise SettingsError(f"There is no setting {name!r}: {advice}")
+                raise SettingsError(f"There is no setting {_repr(name)}: {advice}")
         return cls(**settings)
 
     @classmethod
@@ -254,6 +255,14 @@ class Recipe:
         """Return the settings that are not at their defaults."""
         plain = Recipe().to_dict() | {"learning_rate": LEARNING_RATES[self.optimizer]}
         return {name: value for name, value in self.to_dict().items() if value != plain[name]}
+
+
+def _repr(value: object) -> str:
+    """Return how Python writes a value, which may be any file's: the beginning of it."""
+    try:
+        return shown(repr(value))
+    except (ValueError, RecursionError):  # a number, or a list in lists, that it does not write
+        return shown(type(value).__name__)
 
 
 SETTINGS: dict[str, Setting] = settings_of(Recipe)

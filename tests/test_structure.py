@@ -30,6 +30,7 @@ LAYER_OF = {
     "parallel": "errors",
     "blas": "errors",
     "progress": "errors",
+    "texts": "errors",
     "files": "files",
     "nn": "nn",
     "images": "images",

@@ -45,5 +45,7 @@ def use_config(context: click.Context, parameter: click.Parameter, value: str | 
     try:
         path = find_config(at_home(value))
     except ValueError as error:
-        raise click.BadParameter(str(error), context, parameter) from error
+        raise click.BadParameter(
+            f"{value} cannot be found, as {error}", context, parameter
+        ) from error
     set_defaults(context, path, read_config(path, config_keys(context.command)))

@@ -221,7 +221,7 @@ def report(
         ("images", f"{result.examples:,} of {dataset}, {split}"),
         *([("views", f"{views} of each")] if views > 1 else []),
         ("accuracy", f"{result.accuracy:.2%}"),
-        ("loss", f"{result.loss:.4f}"),
+        ("loss", f"{result.loss:z.4f}"),
         ("errors", f"{result.errors:,}"),
     ]
     digits = [

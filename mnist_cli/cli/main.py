@@ -20,14 +20,22 @@ from mnist_cli.cli.effect import refuse_misspelt_variables
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
 from mnist_cli.cli.options import in_options
-from mnist_cli.cli.output import Document, printable, to_json
+from mnist_cli.cli.output import LONGEST_SENTENCE, Document, printable, to_json
 from mnist_cli.cli.pack import pack
 from mnist_cli.cli.predict import predict
 from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
 from mnist_cli.cli.train import train
-from mnist_cli.errors import MnistCliError
+from mnist_cli.errors import (
+    DataError,
+    MnistCliError,
+    ModelError,
+    SettingsError,
+    TrainingDivergedError,
+    TrainingStoppedError,
+)
 from mnist_cli.parallel import leave_cores_to_us
+from mnist_cli.texts import one_line, shortened
 
 leave_cores_to_us()
 atexit.register(gc.freeze)  # no last search for cycles: 13 ms
@@ -37,6 +45,12 @@ INTERRUPTED = 130
 
 PIPE_CLOSED = 141
 """The status that a shell gives to what nobody reads any more: 128 and the number of SIGPIPE."""
+
+ONE_LINE = (
+    *(DataError, ModelError, SettingsError, TrainingStoppedError, TrainingDivergedError),
+    *(OSError, click.ClickException),
+)
+"""Errors whose sentence is one line."""
 
 TRUE = ("1", "true", "t", "yes", "y", "on")
 """What click takes for true."""
@@ -90,7 +104,19 @@ class SentenceGroup(click.Group):
 
 
 def what_happened(error: Exception) -> tuple[str, int]:
-    """Return the sentence for an error, and the status to exit with."""
+    """Return the sentence for an error, and the status to exit with.
+
+    It is one line, whatever a file or a server has contributed to it. What a gradient check says is
+    several, and somebody's own code.
+    """
+    sentence, status = told(error)
+    if isinstance(error, ONE_LINE):
+        sentence = shortened(one_line(sentence), LONGEST_SENTENCE)
+    return sentence, status
+
+
+def told(error: Exception) -> tuple[str, int]:
+    """Return what an error says, and the status to exit with."""
     if isinstance(error, MnistCliError):
         return in_options(error, main), error.exit_status
     if isinstance(error, OSError):

@@ -52,9 +52,9 @@ class FilledPath(click.Path):
         if value == "":
             self.fail("the path is empty", param, ctx)
         try:
-            value = at_home(value) if isinstance(value, (str, Path)) else value
+            value = at_home(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{value} cannot be found, as {error}", param, ctx)
         return super().convert(value, param, ctx)
 
 

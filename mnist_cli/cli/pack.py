@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.texts import one_line, shown
 
 
 @click.command()
@@ -86,9 +87,9 @@ def pack(
         output.print_json({"out": str(out), **counts, "skipped": skipped})
         return
     for path, said in packed.skipped.items():
-        progress.remark(f"{path} {said}")
+        progress.remark(f"{shown(path, 200)} {said}")
     rows = [("digit", *parts)]
     rows += [(str(digit), *(f"{counts[p][digit]:,}" for p in parts)) for digit in range(10)]
     rows.append(("all", *(f"{len(split):,}" for split in parts.values())))
     click.echo(output.table(rows, ">>>"))
-    click.echo(f"\nThe data set is in {output.printable(str(out))}")
+    click.echo(f"\nThe data set is in {one_line(str(out))}")

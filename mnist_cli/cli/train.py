@@ -17,6 +17,7 @@ from mnist_cli.cli.log import open_log
 from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.resume import resume_command, use_checkpoint, use_model
 from mnist_cli.cli.train_report import Watch, document, summary
+from mnist_cli.config import LONGEST
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import SettingsError, TrainingStoppedError, UnfinishedError
 from mnist_cli.files.targets import check_distinct, check_kept
@@ -190,5 +191,19 @@ def as_config(recipe: Recipe) -> str:
         if name not in (*SETTINGS, "dataset") and is_given:
             value = context.params[name]
             value = str(value) if isinstance(value, Path) else value
-            lines.append(f"{key} = {jsonlib.dumps(value, ensure_ascii=False)}")
-    return recipe.to_toml() + "\n".join([*lines, ""])
+            # TOML has the letter DEL only as an escape.
+            text = jsonlib.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            lines.append(f"{key} = {text}")
+    config = recipe.to_toml() + "\n".join([*lines, ""])
+    try:
+        length = len(config.encode())
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            f"{error.object[error.start]!a} is a letter that no config can have: rename the file."
+        ) from error
+    if length > LONGEST:
+        raise SettingsError(
+            f"This makes a config of more than the {LONGEST:,} bytes that are read again: shorten "
+            "the paths."
+        )
+    return config

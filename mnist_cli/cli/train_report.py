@@ -88,11 +88,11 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
     """Return what a person reads of an epoch."""
     cells = [
         f"epoch {epoch.epoch:{len(str(epochs))}}/{epochs}",
-        f"mean loss {epoch.train_loss:.4f}",
+        f"mean loss {epoch.train_loss:z.4f}",
         f"mean training accuracy {epoch.train_accuracy:.2%}",
     ]
     if epoch.validation_loss is not None:
-        cells.append(f"validation loss {epoch.validation_loss:.4f}")
+        cells.append(f"validation loss {epoch.validation_loss:z.4f}")
     if epoch.validation_accuracy is not None:
         cells.append(f"validation accuracy {epoch.validation_accuracy:.2%}")
     if epoch.seconds is not None:
@@ -105,7 +105,7 @@ def summary(result: Run) -> list[tuple[str, str]]:
     test, source = result.test, SOURCES[result.dataset]
     return [
         ("test accuracy", f"{test.accuracy:.2%}"),
-        ("test loss", f"{test.loss:.4f}"),
+        ("test loss", f"{test.loss:z.4f}"),
         ("test errors", f"{test.errors:,} of {test.examples:,}"),
         ("tested on", f"the test images of {result.title}{source.caveat}"),
         ("model", str(result.out)),

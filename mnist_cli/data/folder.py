@@ -56,7 +56,7 @@ def _at_home(path: str, variable: str) -> Path:
     try:
         return Path(at_home(path))
     except ValueError as error:
-        raise DataError(f"{variable} is {error}.") from error
+        raise DataError(f"{variable} is {path}, but {error}.") from error
 
 
 def _home_cache(home: Path) -> Path:

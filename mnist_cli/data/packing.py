@@ -23,6 +23,7 @@ from mnist_cli.files.targets import is_same
 from mnist_cli.images.resampling import SIDE
 from mnist_cli.nn.mlp import CLASSES
 from mnist_cli.progress import SILENT, Bar, Progress
+from mnist_cli.texts import shown
 
 HEADERS = ("path", "file", "filename", "file_name", "image", "name")
 """What the first column of a CSV of labels may be called."""
@@ -103,7 +104,8 @@ def pack(
     if skipped and not skip:
         path, said = next(iter(skipped.items()))
         raise DataError(
-            f"{len(skipped):,} of {total:,} pictures cannot be read; {path} {said.rstrip('.')} "
+            f"{len(skipped):,} of {total:,} pictures cannot be read; {shown(path, 200)} "
+            f"{said.rstrip('.')} "
             "(leave them all out with `skip`)."
         )
     for part, split in packed.items():

@@ -23,7 +23,7 @@ def at_home(path: str | Path) -> str:
     """
     text = os.fspath(os.path.expanduser(path))
     if text == "~" or text.startswith(("~/", f"~{os.sep}")):
-        raise ValueError(f"{path} cannot be found, as there is no home: write the folder out")
+        raise ValueError("there is no home: write the folder out")
     return text
 
 

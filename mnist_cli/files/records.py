@@ -64,9 +64,11 @@ def begins_with(path: str | Path, key: str) -> bool:
 
 
 def finite(value: Any) -> Any:
-    """Return a value as JSON can have it: NaN and infinity are None."""
+    """Return a value as JSON can have it: NaN and infinity are None; and −0.0 is 0.0."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return value + 0.0 if math.isfinite(value) else None
+    return value

@@ -182,5 +182,6 @@ def check_finite(value: float, what: str, epoch: int, step: int, learning_rate: 
     if not math.isfinite(value):
         raise TrainingDivergedError(
             f"Training diverged in epoch {epoch}, step {step}, at the learning rate "
-            f"{learning_rate:.3g}: {what} is {value}; try a smaller `learning_rate`."
+            f"{learning_rate:.3g}: {what} is {value}; try a smaller `learning_rate`, or a smaller "
+            "`weight_decay`."
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.dataset import Split
-from mnist_cli.errors import SettingsError, TrainingStoppedError
+from mnist_cli.errors import SettingsError, TrainingDivergedError, TrainingStoppedError
 from mnist_cli.evaluation import log_probabilities, measure
 from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.model import Model
@@ -157,7 +157,7 @@ class _Loop:
         def advance(loss: float) -> None:
             nonlocal step
             if step % SHOWN == 0:
-                bar.describe(f"epoch {of}, loss {loss:.4f}")
+                bar.describe(f"epoch {of}, loss {loss:z.4f}")
             step += 1
             bar.update(1)
             if should_stop():
@@ -171,6 +171,11 @@ class _Loop:
             logarithms = log_probabilities(self.network, self.held_out.images)
             validated = measure(logarithms, self.held_out.labels)
             loss, accuracy = validated.loss, validated.accuracy
+            if not math.isfinite(loss):
+                raise TrainingDivergedError(
+                    f"Training diverged in epoch {of}: the validation loss is {loss}; try a "
+                    "smaller `learning_rate`."
+                )
         seconds = time.perf_counter() - started
         epoch = Epoch(
             epoch=number,

@@ -7,6 +7,7 @@ machine, by anything that has the interface of `concurrent.futures`.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from mnist_cli import __version__
 from mnist_cli.data.dataset import Dataset
 from mnist_cli.data.loading import data_files, load_data
 from mnist_cli.data.sources import find_source
-from mnist_cli.errors import SettingsError, TrainingStoppedError
+from mnist_cli.errors import SettingsError, TrainingDivergedError, TrainingStoppedError
 from mnist_cli.evaluation import Evaluation, evaluate
 from mnist_cli.files.locks import sole_writer
 from mnist_cli.files.targets import check_distinct, check_kept, check_writable, is_same
@@ -136,7 +137,7 @@ def run(
     TrainingStoppedError
         If `should_stop` said so; a checkpoint has then been written.
     TrainingDivergedError
-        If the loss is no longer a number.
+        If the loss is no longer a number, in training or of the test images.
     """
     began = time.perf_counter()
     check_format(format)
@@ -163,6 +164,11 @@ def run(
         model = _train(plan, checkpoint_every, watchers, should_stop, progress)
         train_seconds = time.perf_counter() - started
         measured = evaluate(model, plan.data.test)
+        if not math.isfinite(measured.loss):
+            raise TrainingDivergedError(
+                f"Training diverged: the network ends with a loss of {measured.loss} on the test "
+                "images, and is no model; try a smaller `learning_rate`."
+            )
         model.metadata = {
             "mnist_cli_version": __version__,
             "numpy_version": np.__version__,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, on_a_terminal
 
 from mnist_cli.cli.output import printable
 from mnist_cli.model import Model
@@ -37,15 +37,17 @@ def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def stopped(command: list[str], ready: Path, pause: float = 0.3) -> Any:
-    """Return what a command printed that was sent SIGTERM soon after a file was there."""
+def stopped(
+    command: list[str], ready: Path, pause: float = 0.3, number: int = signal.SIGTERM
+) -> Any:
+    """Return what a command printed that was sent a signal soon after a file was there."""
     process = subprocess.Popen(
         [*PROGRAM, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     while not ready.exists():
         time.sleep(0.02)
     time.sleep(pause)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     return (*process.communicate(timeout=60), process.returncode)
 
 
@@ -141,14 +143,74 @@ def test_json_by_a_variable_is_a_document_of_early_errors_too(
     assert done.stderr == f"Error: {json.loads(done.stdout)['error']}\n"
 
 
-def test_sigterm_while_the_data_are_drawn_is_a_sentence_and_a_document(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_while_the_data_are_drawn_is_a_sentence_and_a_document(
+    number: int, expected: int, tmp_path: Path
+) -> None:
     tmp_path.joinpath("ready").touch()
     command = ["train", "--dataset", "synthetic", "--json", "--out", str(tmp_path / "m.npz")]
-    stdout, stderr, status = stopped(command, tmp_path / "ready", pause=1)
-    assert status == 143
+    stdout, stderr, status = stopped(command, tmp_path / "ready", 1, number)
+    assert status == expected
     assert stderr.lstrip() == "Error: Terminated.\n"
     assert json.loads(stdout)["error"] == "Terminated."
     assert not (tmp_path / "m.npz").exists()
+
+
+def test_a_terminal_that_is_closed_costs_no_epoch_but_the_last(
+    small_dir: Path, tmp_path: Path
+) -> None:
+    """SIGHUP comes, and the bar cannot be drawn any more."""
+    import fcntl
+    import pty
+    import termios
+
+    terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (24, 80))
+    how = ["--data-dir", str(small_dir), "--checkpoint", "c", "--checkpoint-every", "100000"]
+    with subprocess.Popen(
+        [*PROGRAM, "train", "--epochs", "100000", "--hidden", "4", *how],
+        cwd=tmp_path,
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(end, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(end)
+        shown = b""
+        while b"%|" not in shown or b"epoch     50" not in shown:
+            shown += os.read(terminal, 4096)
+        os.close(terminal)
+    assert process.returncode == 129
+    assert len(Checkpoint.load(tmp_path / "c").history) >= 50
+
+
+def test_after_nohup_a_closed_terminal_ends_nothing(small_dir: Path, tmp_path: Path) -> None:
+    how = f"--data-dir {small_dir} --hidden 4 --epochs 200 --checkpoint c -q"
+    line = f"nohup $M train {how} & while ! test -e c; do sleep 0.05; done; kill -HUP $!; wait $!"
+    done = shell(line, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("MININTERVAL=abc", "NCOLS=abc", "ASCII=x", "COLOUR=foo", "FILE=abc", "GUI=1", "SELF=1"),
+        *("POSITION=50", "SMOOTHING=nan", "KWARGS=3"),
+    ],
+)
+def test_rubbish_in_the_variables_of_the_bars_costs_at_most_a_bar(
+    variable: str, small_dir: Path, tmp_path: Path
+) -> None:
+    name, _, value = variable.partition("=")
+    command = ["train", "--data-dir", str(small_dir), "--epochs", "30", "--hidden", "64"]
+    status, shown = on_a_terminal(command, tmp_path, None, **{f"TQDM_{name}": value})
+    assert status == 0
+    assert b"test accuracy" in shown
+    assert b"epoch 30/30" in shown
+    for word in (b"Traceback", b"Warning", b"ignored"):
+        assert word not in shown
 
 
 def test_in_the_background_ctrl_c_is_not_ours(small_dir: Path, tmp_path: Path) -> None:
