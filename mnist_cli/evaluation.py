@@ -25,6 +25,10 @@ SLIGHTLY = Strengths(rotation=3, scale=0.04, shear=0.02, shift=0.5, displacement
 """How much a view of an image may differ from it: chosen on training images, docs/accuracy.md."""
 
 
+CHANCE = 0.03
+"""By what share of the rest a network that has learned nothing may be better than a guess."""
+
+
 @dataclass(frozen=True)
 class Digit:
     """How one digit fares.
@@ -78,6 +82,16 @@ class Evaluation:
     def accuracy(self) -> float:
         """The share read rightly, between 0 and 1."""
         return int(np.trace(self.confusion_matrix)) / self.examples
+
+    @property
+    def guessing(self) -> float:
+        """The share of the most frequent digit: the accuracy of naming that one always."""
+        return int(self.confusion_matrix.sum(axis=1).max()) / self.examples
+
+    @property
+    def is_better_than_guessing(self) -> bool:
+        """Whether the accuracy is above what `guessing` may reach by chance, or all is right."""
+        return self.accuracy > self.guessing + CHANCE * (1 - self.guessing) or not self.errors
 
     @property
     def per_class(self) -> list[Digit]:

@@ -31,6 +31,7 @@ LAYER_OF = {
     "blas": "errors",
     "progress": "errors",
     "texts": "errors",
+    "doubts": "training",
     "files": "files",
     "nn": "nn",
     "images": "images",

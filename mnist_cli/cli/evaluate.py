@@ -90,6 +90,7 @@ def evaluate(
     a true digit, and a column what it was read as.
     """
     from mnist_cli.data.loading import data_files
+    from mnist_cli.doubts import is_same_data, mean_grey, of_data, of_evaluation, of_greys
     from mnist_cli.evaluation import committee, measure, misread
     from mnist_cli.model import Model
 
@@ -117,12 +118,31 @@ def evaluate(
         each.append((str(path), measured.accuracy))
     together = committee(members)
     result = measure(together, data.labels)
+    sums = sums_of(dataset, split, data, data_dir)
+    same = [is_same_data(model, dataset, sums) for model in loaded]
+    grey = mean_grey(data.images)
+    title = f"{dataset} in {data_dir}" if SOURCES[dataset].files else dataset
+    remarks = [
+        *(
+            of_data(model, str(path), dataset, title)
+            for path, model, is_same in zip(paths, loaded, same, strict=True)
+            if is_same is False
+        ),
+        of_greys(grey, title),
+        of_evaluation(result, "it has learned nothing, or from images of another kind"),
+    ]
+    told = [remark for remark in remarks if remark]
+    for remark in told:
+        progress.remark(remark)
     if errors:
         write_errors(errors, misread(together, data.labels), first)
     if json:
         output.print_json(
             {
-                "models": [{"path": path, "accuracy": accuracy} for path, accuracy in each],
+                "models": [
+                    {"path": path, "accuracy": accuracy, "same_data": is_same}
+                    for (path, accuracy), is_same in zip(each, same, strict=True)
+                ],
                 "dataset": dataset,
                 "split": split,
                 "views": views,
@@ -132,6 +152,9 @@ def evaluate(
                 "errors": result.errors,
                 "confusion_matrix": result.confusion_matrix.tolist(),
                 "per_class": [asdict(digit) for digit in result.per_class],
+                "mean_grey": grey,
+                "better_than_guessing": result.is_better_than_guessing,
+                "remarks": told,
             }
         )
     else:
@@ -201,6 +224,16 @@ def load_images(
         )
     learned_from, held_out = load_split(dataset, "train", data_dir, progress).hold_out(validation)
     return (held_out, len(learned_from)) if split == "validation" else (learned_from, 0)
+
+
+def sums_of(dataset: str, split: str, data: Split, data_dir: Path) -> dict[str, str]:
+    """Return the sums by which the images can be compared with those of a training, if any can."""
+    from mnist_cli.data.loading import part_sums
+
+    if split == "test":
+        return part_sums(dataset, "test", data, data_dir)
+    # Of images without a file, the sum is that of all of them.
+    return part_sums(dataset, "train", data, data_dir) if SOURCES[dataset].file_sums else {}
 
 
 def report(

@@ -64,6 +64,7 @@ def pack(
     OUT gets MNIST's four files.
     """
     from mnist_cli.data.packing import pack as pack_folder
+    from mnist_cli.doubts import mean_grey, of_greys
 
     progress = output.progress(quiet)
     packed = pack_folder(
@@ -86,6 +87,9 @@ def pack(
         skipped = [{"path": path, "error": said} for path, said in packed.skipped.items()]
         output.print_json({"out": str(out), **counts, "skipped": skipped})
         return
+    doubt = of_greys(mean_grey(packed.train.images), str(out))
+    if doubt:
+        progress.remark(doubt)
     for path, said in packed.skipped.items():
         progress.remark(f"{shown(path, 200)} {said}")
     rows = [("digit", *parts)]

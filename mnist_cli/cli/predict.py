@@ -92,6 +92,7 @@ def predict(
     network sees, beside ten bars; a pipe gets a line for each: path, digit and probability, with
     tabs between.
     """
+    from mnist_cli.doubts import LIGHT, mean_grey
     from mnist_cli.evaluation import committee
     from mnist_cli.model import Model
 
@@ -111,6 +112,11 @@ def predict(
             for remark in picture.remarks:
                 progress.remark(f"{path} {remark}")
             prepared = picture.prepared(is_as_is=as_is)
+            if not prepared.steps and mean_grey(prepared.image[None]) > LIGHT:
+                progress.remark(
+                    f"{path} is dark ink on light paper, where MNIST's are light ink on black: it "
+                    "will hardly be read as it is."
+                )
         except MnistCliError as error:
             failures.append(named(error, path))
             documents.append({"path": path, "error": sentence(failures[-1])})

@@ -176,8 +176,9 @@ def train(
             if checkpoint:
                 advice = f"resume it with: {resume_command(checkpoint)}"
             raise TrainingStoppedError(f"{error}; {advice}", watch.request.exit_status) from error
+    watch.end(result)
     if json:
-        output.print_json(document(result))
+        output.print_json(document(result, watch))
     else:
         click.echo(output.table(summary(result), "<<"))
 

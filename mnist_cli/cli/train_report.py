@@ -36,11 +36,17 @@ class Watch:
         self.log = log
         self.resume = resume
         self.request = StopRequest()
+        self.mean_grey = 0.0
+        self.doubts: list[str] = []
 
     def begin(self, recipe: Recipe, data: Dataset) -> None:
         """Tell what is going to be done, and begin the log."""
+        from mnist_cli.doubts import mean_grey, of_greys
+
         self.epochs = recipe.epochs
         self.progress.remark(opening_line(recipe, data))
+        self.mean_grey = mean_grey(data.train.images)
+        self.doubt(of_greys(self.mean_grey, data.title))
         if self.log:
             self.log.begin()
             for epoch in earlier(self.resume):
@@ -53,6 +59,19 @@ class Watch:
         self.progress.remark(epoch_line(epoch, self.epochs))
         if self.log:
             self.log.write(epoch.to_dict())
+
+    def end(self, result: Run) -> None:
+        """Tell what makes the result doubtful."""
+        from mnist_cli.doubts import of_evaluation
+
+        advice = "it has learned nothing; try a smaller --lr"
+        self.doubt(of_evaluation(result.test, advice))
+
+    def doubt(self, sentence: str | None) -> None:
+        """Tell of a doubt, if there is one."""
+        if sentence:
+            self.doubts.append(sentence)
+            self.progress.remark(sentence)
 
     def should_stop(self) -> bool:
         """Return whether a signal has come."""
@@ -113,7 +132,7 @@ def summary(result: Run) -> list[tuple[str, str]]:
     ]
 
 
-def document(result: Run) -> dict[str, Any]:
+def document(result: Run, watch: Watch) -> dict[str, Any]:
     """Return what a script reads at the end."""
     recipe, network = result.model.recipe, result.model.network
     assert recipe
@@ -129,5 +148,8 @@ def document(result: Run) -> dict[str, Any]:
         "test_images": result.test.examples,
         "test_accuracy": result.test.accuracy,
         "test_loss": result.test.loss,
+        "mean_grey": watch.mean_grey,
+        "better_than_guessing": result.test.is_better_than_guessing,
+        "remarks": watch.doubts,
         "history": [epoch.to_dict() for epoch in result.history],
     }

@@ -40,9 +40,11 @@ def test_evaluate_as_json(cli: Cli, model: Path, small_dir: Path) -> None:
     document = json.loads(result.stdout)
     assert list(document) == [
         *("models", "dataset", "split", "views", "examples", "accuracy", "loss", "errors"),
-        *("confusion_matrix", "per_class"),
+        *("confusion_matrix", "per_class", "mean_grey", "better_than_guessing", "remarks"),
     ]
-    assert document["models"] == [{"path": "model.npz", "accuracy": document["accuracy"]}]
+    assert document["models"] == [
+        {"path": "model.npz", "accuracy": document["accuracy"], "same_data": True}
+    ]
     assert document["examples"] == 200
     assert document["errors"] == round(200 * (1 - document["accuracy"]))
     matrix = document["confusion_matrix"]
