@@ -46,6 +46,11 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 """The status that a shell gives to what nobody reads any more: 128 and the number of SIGPIPE."""
 
+OUT_OF_MEMORY = "That takes more memory than there is: use smaller numbers, or allow more memory."
+
+NO_ROOM = "failed to map segment"
+"""What is said of a library for which there is no room in memory."""
+
 ONE_LINE = (
     *(DataError, ModelError, SettingsError, TrainingStoppedError, TrainingDivergedError),
     *(OSError, click.ClickException),
@@ -89,7 +94,12 @@ class SentenceGroup(click.Group):
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             sys.exit(error.exit_code)
-        except (MnistCliError, OSError, MemoryError, click.ClickException, click.Abort) as error:
+        except (
+            *(MnistCliError, OSError, MemoryError, ImportError),
+            *(click.ClickException, click.Abort),
+        ) as error:
+            if isinstance(error, ImportError) and NO_ROOM not in str(error):
+                raise
             sentence, status = what_happened(error)
             with suppress(OSError):
                 click.echo(f"Error: {printable(sentence)}", err=True)
@@ -121,8 +131,8 @@ def told(error: Exception) -> tuple[str, int]:
         return in_options(error, main), error.exit_status
     if isinstance(error, OSError):
         return f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 2
-    if isinstance(error, MemoryError):
-        return "That takes more memory than there is: use smaller numbers.", 2
+    if isinstance(error, (MemoryError, ImportError)):
+        return OUT_OF_MEMORY, 2
     if isinstance(error, click.UsageError):
         return usage_sentence(error), error.exit_code
     if isinstance(error, click.ClickException):
@@ -181,7 +191,7 @@ def environment_variable(context: click.Context, parameter: click.Parameter) -> 
     },
     epilog="Every option can be set by an environment variable as well, named after the command "
     "and the option: MNIST_CLI_TRAIN_HIDDEN=128. Exit status: 0 done; 1 a check said no; "
-    "2 wrong usage or unusable input.",
+    "2 wrong usage or unusable input; 3 a fault of the program itself.",
 )
 @click.version_option(__version__, prog_name="mnist-cli")
 def main() -> None:

@@ -16,6 +16,7 @@ from mnist_cli.cli.effect import refuse_without_effect
 from mnist_cli.cli.evaluate import one_dataset
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import MnistCliError, ModelError, SettingsError
+from mnist_cli.parallel import say_if_alone
 from mnist_cli.texts import one_line
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def predict(
         raise SettingsError("- is named twice, but standard input is read once: name it once.")
     loaded = [Model.load(path) for path in model]
     progress = output.progress(quiet)
+    say_if_alone(progress.remark)
     documents: list[dict[str, Any]] = []
     failures: list[MnistCliError] = []
     for path, read in opened(pictures, index, loaded, dataset, split, data_dir, progress):

@@ -17,6 +17,7 @@ from mnist_cli.data.sources import SOURCES, Published
 from mnist_cli.errors import DataError, DownloadError
 from mnist_cli.files.atomic import atomic_write
 from mnist_cli.files.folders import made
+from mnist_cli.parallel import say_if_alone
 from mnist_cli.progress import SILENT, Progress
 
 ADVICE = (
@@ -86,6 +87,7 @@ def download(
     """
     data_dir = Path(data_dir)
     check_own(data_dir)
+    say_if_alone(progress.remark)
     published = published or SOURCES["mnist"].published
     assert published
     stems = [stem for stems in STEMS.values() for stem in stems]

@@ -10,7 +10,7 @@ from mnist_cli.data.download import download_if_missing
 from mnist_cli.data.folder import check_own, default_data_dir
 from mnist_cli.data.mnist import STEMS
 from mnist_cli.data.sources import find_source
-from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.parallel import say_if_alone, side_by_side
 from mnist_cli.progress import SILENT, Progress
 
 
@@ -42,6 +42,7 @@ def load_split(
     source = find_source(name)
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
     check_own(folder)
+    say_if_alone(progress.remark)
     if source.published:
         download_if_missing(folder, source.published, (split,), progress)
     return source.read(split, folder)
@@ -98,12 +99,13 @@ def load_data(
     source = find_source(name)
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
     check_own(folder)
+    say_if_alone(progress.remark)
     if source.published:
         download_if_missing(folder, source.published, progress=progress)
     parts: dict[str, Split] = {}
     sums: dict[str, str] = {}
 
-    def work(member: int, meet: Meet) -> None:
+    def work(member: int) -> None:
         split = ("train", "test")[member]
         parts[split] = source.read(split, folder)
         if source.file_sums is None:

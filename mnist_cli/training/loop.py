@@ -17,6 +17,7 @@ from mnist_cli.evaluation import log_probabilities, measure
 from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
+from mnist_cli.parallel import say_if_alone
 from mnist_cli.progress import SILENT, Bar, Progress
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.checkpoint import Checkpoint, is_over
@@ -92,6 +93,7 @@ def train(
     SettingsError
         If the recipe does not go with the data, the checkpoint, or the model to start from.
     """
+    say_if_alone(progress.remark)
     with one_blas_thread(progress.remark):
         loop = _Loop(recipe, data, start, resume, origin or {})
         with progress.bar("training", loop.steps, "step", loop.steps_done) as bar:
