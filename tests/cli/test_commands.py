@@ -299,8 +299,8 @@ class TestInAShell:
         self, small_dir: Path, tmp_path: Path
     ) -> None:
         line = (
-            f"mnist-cli train --data-dir {small_dir} --epochs 100000 & sleep 2;"
-            " kill -INT $(pgrep -P $!); wait $!"
+            f"log=$(mktemp); mnist-cli train --data-dir {small_dir} --epochs 100000 --log $log &"
+            " until test -s $log; do sleep 0.1; done; kill -INT $(pgrep -P $!); wait $!"
         )
         result = in_a_shell(f"set -m; {line}", tmp_path)
         assert result.returncode == 130
