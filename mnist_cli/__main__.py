@@ -1,5 +1,5 @@
-"""``python -m mnist_cli``, the same as ``mnist-cli``."""
+"""``python -m mnist_cli``, for where the command is not on the path."""
 
-from mnist_cli.cli.main import main
+from mnist_cli.cli.program import program
 
-main(prog_name="mnist-cli")
+program()

@@ -10,6 +10,7 @@ from typing import Any
 
 from mnist_cli.errors import ConfigError
 from mnist_cli.settings import KINDS, nearest
+from mnist_cli.texts import shown
 
 TABLE = "train"
 
@@ -73,7 +74,8 @@ def read_config(
         if hyphenated in left_out:
             continue
         if hyphenated not in keys:
-            raise ConfigError(f"{path} has an unknown key {key!r}: {_advice(hyphenated, keys)}")
+            advice = _advice(hyphenated, keys)
+            raise ConfigError(f"{path} has an unknown key {shown(repr(key))}: {advice}")
         name, kind = keys[hyphenated]
         if name in values:
             raise ConfigError(f"{path} has {key!r} twice: once with a hyphen, once without.")
@@ -112,11 +114,12 @@ def _read_table(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # a number may be too long even to be read
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+        raise ConfigError(f"{path} is not valid TOML: {shown(error, 200)}.") from error
     for key, value in document.items():
         if key != TABLE or not isinstance(value, dict):
             raise ConfigError(
-                f"{path} has {key!r} at the top: all keys belong in one table, [{TABLE}]."
+                f"{path} has {shown(repr(key))} at the top: all keys belong in one table, "
+                f"[{TABLE}]."
             )
     table: dict[str, Any] = document.get(TABLE, {})
     return table
@@ -131,7 +134,9 @@ def _check_value(path: Path, key: str, value: Any, kind: type) -> None:
     wanted = (int, float) if kind is float else kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         quotes = " in quotes" if kind is str else ""
-        raise ConfigError(f"{path} has {key} = {value!r}, but {key!r} takes {KINDS[kind]}{quotes}.")
+        raise ConfigError(
+            f"{path} has {key} = {shown(repr(value))}, but {key!r} takes {KINDS[kind]}{quotes}."
+        )
 
 
 def _advice(key: str, keys: Mapping[str, tuple[str, type]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from mnist_cli.images.augmentation import Distorter, Strengths
 from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array, log_softmax
 from mnist_cli.nn.mlp import CLASSES, MLP
-from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.parallel import side_by_side
 from mnist_cli.progress import Bar
 
 CHUNK = 500
@@ -24,6 +24,10 @@ CHUNK = 500
 
 SLIGHTLY = Strengths(rotation=3, scale=0.04, shear=0.02, shift=0.5, displacement=0.5)
 """How much a view of an image may differ from it: chosen on training images, docs/accuracy.md."""
+
+
+CHANCE = 0.03
+"""By what share of the rest a network that has learned nothing may be better than a guess."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,16 @@ class Evaluation:
     def accuracy(self) -> float:
         """The share read rightly, between 0 and 1."""
         return int(np.trace(self.confusion_matrix)) / self.examples
+
+    @property
+    def guessing(self) -> float:
+        """The share of the most frequent digit: the accuracy of naming that one always."""
+        return int(self.confusion_matrix.sum(axis=1).max()) / self.examples
+
+    @property
+    def is_better_than_guessing(self) -> bool:
+        """Whether the accuracy is above what `guessing` may reach by chance, or all is right."""
+        return self.accuracy > self.guessing + CHANCE * (1 - self.guessing) or not self.errors
 
     @property
     def per_class(self) -> list[Digit]:
@@ -178,7 +192,7 @@ def log_probabilities(
     if views > 1:  # to make them takes 20 ms
         distorters = [Distorter(SLIGHTLY, rng) for rng in np.random.default_rng(0).spawn(2)]
 
-    def work(member: int, meet: Meet) -> None:
+    def work(member: int) -> Iterator[None]:
         reader = (network, twin)[member]
         # What overflows is told by the loss.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -188,7 +202,7 @@ def log_probabilities(
                 inputs = to_inputs(images[chunk], logarithms.dtype)
                 believed = []
                 for view in range(views):
-                    meet()  # so that neither goes on for long if the other is interrupted
+                    yield  # so that neither goes on for long if the other is interrupted
                     if view:
                         distorters[member].distort(images[chunk], out=inputs)
                     believed.append(log_softmax(reader.forward(inputs)))
@@ -196,7 +210,7 @@ def log_probabilities(
                 if bar is not None and member == 0:
                     bar.update(len(images[both : both + 2 * CHUNK]))
 
-    with one_blas_thread():
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         side_by_side(work, 2)
     return logarithms
 
@@ -228,7 +242,9 @@ def measure(logarithms: Array, labels: NDArray[np.uint8]) -> Evaluation:
     confusion = np.zeros((CLASSES, CLASSES), np.int64)
     np.add.at(confusion, (labels, logarithms.argmax(axis=1)), 1)
     right = logarithms[np.arange(len(labels)), labels]
-    return Evaluation(-float(right.mean(dtype=np.float64)), confusion)
+    # A committee's may be above 0 by a rounding error; and -0.0 + 0.0 is 0.0.
+    loss = float(np.maximum(-right.mean(dtype=np.float64), 0)) + 0.0
+    return Evaluation(loss, confusion)
 
 
 def misread(logarithms: Array, labels: NDArray[np.uint8]) -> list[Misread]:

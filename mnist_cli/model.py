@@ -20,6 +20,7 @@ from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.evaluation import log_probabilities
 from mnist_cli.files.archive import read_archive, write_archive
+from mnist_cli.files.documents import parse
 from mnist_cli.files.upgrade import NewerFormatError, newest, upgraded
 from mnist_cli.images.inputs import as_greys
 from mnist_cli.images.preprocessing import preprocess
@@ -150,13 +151,21 @@ class Model:
         Raises
         ------
         ModelError
-            If the file cannot be written; what was at ``path`` is then still there.
+            If a parameter is infinite or no number, the metadata make no JSON, or the file cannot
+            be written; what was at ``path`` is then still there.
         """
         check_format(format)
+        if not np.isfinite(self.network.parameters).all():
+            raise ModelError(f"{path} was not written, as a weight is infinite or no number.")
         if format == "arrays":
             arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in ARRAYS}
         else:
-            text = json.dumps(self._document())
+            try:
+                text = json.dumps(self._document(), allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise ModelError(
+                    f"{path} was not written, as its metadata or its history make no JSON: {error}."
+                ) from error
             arrays = {"parameters": self.network.parameters, "metadata": np.array(text)}
         try:
             write_archive(path, arrays)
@@ -193,7 +202,7 @@ class Model:
             if set(arrays) == set(ARRAYS):
                 return cls(_network_of(arrays))
             parameters = arrays.pop("parameters")
-            document = json.loads(str(arrays.pop("metadata")[()]))
+            document = parse(str(arrays.pop("metadata")[()]))
             if arrays or "format_version" not in document:
                 raise ValueError("another archive")
         except FileNotFoundError as error:

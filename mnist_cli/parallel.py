@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 
-Meet = Callable[[], None]
+Work = Callable[[int], Iterable[None] | None]
 T = TypeVar("T")
 
 BLAS_THREADS = (
@@ -89,27 +89,29 @@ class _AbandonedError(Exception):
     """The other side has given up."""
 
 
-def side_by_side(work: Callable[[int, Meet], None], members: int) -> None:
-    """Call ``work(member, meet)`` for each member at the same time, and return when all are done.
+def side_by_side(work: Work, members: int) -> None:
+    """Have each member work at the same time, and return when all are done.
 
     Member 0 works on this thread, member 1 on another. NumPy lets go of Python's global lock
-    while it computes, so two threads keep two cores busy. ``meet()`` returns when the other member
-    has come to its ``meet()`` as well, so that each sees all that the other did before.
+    while it computes, so two threads keep two cores busy. Where ``work`` yields, a member waits
+    until the other one has come as far, so that each sees all that the other did before. Where
+    no second thread is to be had, the members work in turn on this one, with the same result.
 
     Parameters
     ----------
     work : callable
+        Is called with the number of each member. It is a generator that yields wherever the members
+        must meet, all of them as often; or a function, which meets nobody.
     members : {1, 2}
-        For one, this is a plain call.
 
     Raises
     ------
     BaseException
         Whatever one of the two raised, the first member before the other; the other ends at its
-        next ``meet()``.
+        next meeting.
     """
     if members == 1:
-        return work(0, lambda: None)
+        return _in_turn(work, members)
     # A queue of None takes 21 µs a meeting, where threading.Barrier takes 49.
     arrivals: list[SimpleQueue[bool]] = [SimpleQueue(), SimpleQueue()]
     failures: dict[int, BaseException] = {}
@@ -128,7 +130,8 @@ def side_by_side(work: Callable[[int, Meet], None], members: int) -> None:
                 raise _AbandonedError
 
         try:
-            work(member, meet)
+            for _ in work(member) or ():
+                meet()
         except _AbandonedError:
             pass
         except BaseException as error:
@@ -137,9 +140,45 @@ def side_by_side(work: Callable[[int, Meet], None], members: int) -> None:
 
     other = Thread(target=run, args=(1,), daemon=True)
     with _switch_interval.at(SWITCH_INTERVAL):  # 5% of a step, over the usual 5 ms
-        other.start()
+        if not started(other):
+            return _in_turn(work, members)
         run(0)
         other.join()
     if failures:
         raise failures[min(failures)]
     return None
+
+
+def _in_turn(work: Work, members: int) -> None:
+    """Have the members work on this thread, each as far as its next meeting."""
+    rest = [iter(work(member) or ()) for member in range(members)]
+    while rest:
+        rest = [steps for steps in rest if next(steps, DONE) is not DONE]
+
+
+DONE = object()
+
+
+def started(thread: Thread) -> bool:
+    """Start a thread, and return whether there was one to be had."""
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError):  # a limit on processes, or on memory
+        return False
+    return True
+
+
+def say_if_alone(remark: Callable[[str], object]) -> None:
+    """Remark, once in a process, that there is no second thread to be had."""
+    probe = Thread(target=int, daemon=True)
+    if started(probe):
+        probe.join()
+    elif not _said:
+        _said.append(
+            "No second thread is to be had, for want of memory or by a limit on processes: working "
+            "on one, which takes up to twice as long."
+        )
+        remark(_said[0])
+
+
+_said: list[str] = []

@@ -14,7 +14,8 @@ from typing import Any
 from mnist_cli.config import find_config, read_config, to_toml
 from mnist_cli.errors import SettingsError
 from mnist_cli.nn.schedules import SCHEDULES
-from mnist_cli.settings import Setting, nearest, setting, settings_of, shown
+from mnist_cli.settings import Setting, nearest, setting, settings_of
+from mnist_cli.texts import as_written, shown
 
 LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
 """The optimizers, and the learning rate that each uses if none is given."""
@@ -197,7 +198,7 @@ class Recipe:
             try:
                 object.__setattr__(self, name, said.check(value))
             except ValueError as error:
-                raise SettingsError(f"`{name}` is {shown(value)}, but {error}.") from error
+                raise SettingsError(f"`{name}` is {as_written(value)}, but {error}.") from error
         if self.patience and not self.validation:
             raise SettingsError(
                 f"`patience` {self.patience} needs images to judge by: hold some out with "
@@ -215,9 +216,9 @@ class Recipe:
         """
         for name in settings:
             if name not in SETTINGS:
-                near = nearest(str(name), SETTINGS)
+                near = nearest(shown(name), SETTINGS)
                 advice = f"did you mean `{near}`?" if near else f"there are {', '.join(SETTINGS)}."
-                raise SettingsError(f"There is no setting {name!r}: {advice}")
+                raise SettingsError(f"There is no setting {as_written(name)}: {advice}")
         return cls(**settings)
 
     @classmethod

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 """What a setting can be, and how a person calls it."""
 
-SHOWN = 60
-"""How many letters of a wrong value are shown."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -117,15 +114,6 @@ class Setting:
             raise ValueError(f"must be {self.range}")
         finite = " that is finite" if self.kind is float else ""
         raise ValueError(f"must be {KINDS[self.kind]}{finite}")
-
-
-def shown(value: Any) -> str:
-    """Return how a value is written, in one short line: it may be an array, or a huge number."""
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # Python writes no number of more than 4,300 digits
-        return f"of type {type(value).__name__}"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def setting(default: Any, help: str, **said: Any) -> Any:

@@ -92,7 +92,7 @@ ONE_HIDDEN = np.zeros(784 + 1 + 10 + 10, np.float32)
         ({"parameters": ONE_HIDDEN, "metadata": metadata(format_version=-3)}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=None)}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=1.0)}, "broken"),
-        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=float("inf"))}, "broken"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=float("inf"))}, "no model"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=2)}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(dtype="float64")}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(dataset=None)}, "broken"),
@@ -151,7 +151,7 @@ def test_where_no_file_can_be_written_is_known_beforehand(tmp_path: Path) -> Non
     for path, sentence in (
         (tmp_path / "loop", "is a link to itself"),
         (tmp_path / "link", "no folder .*no: make it"),
-        (tmp_path, "is a folder or a device"),
+        (tmp_path, "is a folder: name a file"),
         (tmp_path / "no" / "m.npz", "no folder"),
     ):
         with pytest.raises(ModelError, match=sentence):
@@ -223,7 +223,7 @@ def test_an_archive_is_not_unpacked(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
 def test_a_pipe_is_not_replaced_and_a_link_is_followed(network: MLP, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ModelError, match="device"):
+    with pytest.raises(ModelError, match="is a pipe: name a file"):
         check_writable(tmp_path / "pipe")
     (tmp_path / "link.npz").symlink_to(tmp_path / "real.npz")
     Model(network, metadata=ORIGIN).save(tmp_path / "link.npz")

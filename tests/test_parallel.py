@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,12 +15,12 @@ ROUNDS = 200
 def test_after_a_meeting_each_sees_what_the_others_did_before(members: int) -> None:
     written = [0] * members
 
-    def work(member: int, meet: Callable[[], None]) -> None:
+    def work(member: int) -> Iterator[None]:
         for number in range(1, ROUNDS):
             written[member] = number
-            meet()
+            yield
             assert written == [number] * members
-            meet()
+            yield
 
     side_by_side(work, members)
     assert written == [ROUNDS - 1] * members
@@ -29,9 +29,9 @@ def test_after_a_meeting_each_sees_what_the_others_did_before(members: int) -> N
 def test_each_member_has_a_thread_and_the_first_has_this_one() -> None:
     threads = {}
 
-    def work(member: int, meet: Callable[[], None]) -> None:
+    def work(member: int) -> Iterator[None]:
         threads[member] = threading.current_thread()
-        meet()
+        yield
 
     side_by_side(work, 2)
     assert threads[0] is threading.current_thread()
@@ -44,12 +44,12 @@ def test_each_member_has_a_thread_and_the_first_has_this_one() -> None:
 def test_what_one_raises_ends_both_and_is_raised(failing: int, kind: type[BaseException]) -> None:
     done = [0, 0]
 
-    def work(member: int, meet: Callable[[], None]) -> None:
+    def work(member: int) -> Iterator[None]:
         for number in range(ROUNDS):
             if member == failing and number == 3:
                 raise kind("enough")
             done[member] = number
-            meet()
+            yield
 
     before, interval = threading.active_count(), sys.getswitchinterval()
     with pytest.raises(kind, match="enough"):

@@ -30,6 +30,8 @@ LAYER_OF = {
     "parallel": "errors",
     "blas": "errors",
     "progress": "errors",
+    "texts": "errors",
+    "doubts": "training",
     "files": "files",
     "nn": "nn",
     "images": "images",

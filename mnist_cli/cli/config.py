@@ -12,6 +12,7 @@ from click import types
 from mnist_cli.cli.defaults import set_defaults
 from mnist_cli.cli.recipe_options import SettingType
 from mnist_cli.config import find_config, read_config
+from mnist_cli.files.folders import at_home
 
 NOT_KEYS = ("config", "resume", "start", "force", "print_config")
 """Options that no config has: those that name another file of settings, or are for one time."""
@@ -41,5 +42,10 @@ def use_config(context: click.Context, parameter: click.Parameter, value: str | 
     """Make a config the defaults of the command: the callback of ``--config``."""
     if value is None:
         return
-    path = find_config(value)
+    try:
+        path = find_config(at_home(value))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value} cannot be found, as {error}", context, parameter
+        ) from error
     set_defaults(context, path, read_config(path, config_keys(context.command)))

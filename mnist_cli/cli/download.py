@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.texts import one_line
 
 
 def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[str, ...]) -> object:
@@ -69,4 +70,4 @@ def download(
         return
     rows = [(file.name, f"{file.bytes:,}", file.source) for file in files]
     click.echo(output.table([("file", "bytes", "source"), *rows], "<><"))
-    click.echo(f"\nMNIST is in {data_dir}")
+    click.echo(f"\nMNIST is in {one_line(str(data_dir))}")

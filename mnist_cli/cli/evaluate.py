@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +15,8 @@ from mnist_cli.cli.effect import refuse_without_effect
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
 from mnist_cli.files.atomic import atomic_write
-from mnist_cli.files.records import line_of
-from mnist_cli.files.targets import check_writable
+from mnist_cli.files.records import begins_with, line_of
+from mnist_cli.files.targets import check_kept, check_writable
 from mnist_cli.progress import SILENT
 
 if TYPE_CHECKING:
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
     from mnist_cli.evaluation import Evaluation, Misread
     from mnist_cli.model import Model
     from mnist_cli.progress import Progress
+
+
+FIRST_KEY = "index"
+"""What the records of a list of errors begin with."""
 
 
 @click.command()
@@ -87,18 +90,21 @@ def evaluate(
     The digit by digit measures are precision, recall and F1, and in the confusion matrix a row is
     a true digit, and a column what it was read as.
     """
-    from mnist_cli.data.loading import title_of
+    from mnist_cli.data.loading import data_files, title_of
+    from mnist_cli.doubts import is_same_data, mean_grey, of_data, of_evaluation, of_greys
     from mnist_cli.evaluation import committee, measure, misread
     from mnist_cli.model import Model
 
     paths = models or (Path("model.npz"),)
     if errors:
         check_writable(errors)
-        if os.path.realpath(errors) in map(os.path.realpath, paths):
-            raise SettingsError(f"`errors` is the model {errors}: name another file.")
+        check_kept({"errors": errors}, paths, "a model that is read")
     loaded = [Model.load(path) for path in paths]
     dataset = dataset or one_dataset(loaded)
     refuse_without_effect({"data_dir": options.DATA_DIR_NEEDS}, dataset=dataset)
+    if errors:
+        check_kept({"errors": errors}, data_files(dataset, data_dir), "a file of the data set")
+        check_replaceable(errors)
     progress = output.progress(quiet)
     data, first = load_images(loaded, dataset, split, data_dir, progress)
     members = []
@@ -115,12 +121,30 @@ def evaluate(
     together = committee(members)
     result = measure(together, data.labels)
     title = title_of(dataset, data_dir)
+    sums = sums_of(dataset, split, data, data_dir)
+    same = [is_same_data(model, dataset, sums) for model in loaded]
+    grey = mean_grey(data.images)
+    remarks = [
+        *(
+            of_data(model, str(path), dataset, title)
+            for path, model, is_same in zip(paths, loaded, same, strict=True)
+            if is_same is False
+        ),
+        of_greys(grey, title),
+        of_evaluation(result, "it has learned nothing, or from images of another kind"),
+    ]
+    told = [remark for remark in remarks if remark]
+    for remark in told:
+        progress.remark(remark)
     if errors:
         write_errors(errors, misread(together, data.labels), first)
     if json:
         output.print_json(
             {
-                "models": [{"path": path, "accuracy": accuracy} for path, accuracy in each],
+                "models": [
+                    {"path": path, "accuracy": accuracy, "same_data": is_same}
+                    for (path, accuracy), is_same in zip(each, same, strict=True)
+                ],
                 "dataset": dataset,
                 "title": title,
                 "split": split,
@@ -131,6 +155,9 @@ def evaluate(
                 "errors": result.errors,
                 "confusion_matrix": result.confusion_matrix.tolist(),
                 "per_class": [asdict(digit) for digit in result.per_class],
+                "mean_grey": grey,
+                "better_than_guessing": result.is_better_than_guessing,
+                "remarks": told,
             }
         )
     else:
@@ -142,11 +169,20 @@ def evaluate(
         )
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise SettingsError if a file is there already, and no list of errors."""
+    if path.exists() and not begins_with(path, FIRST_KEY):
+        raise SettingsError(
+            f"`errors` {path} is there already, and no list of errors: name another file, or "
+            "remove it."
+        )
+
+
 def write_errors(path: Path, misread: Sequence[Misread], first: int) -> None:
     """Write the misread images to a file, counted from the first image of their part's file."""
     line = line_of(path)
     try:
-        with atomic_write(path) as file:
+        with atomic_write(path, follow=True) as file:
             for number, image in enumerate(misread):
                 record = asdict(image) | {"index": first + image.index}
                 file.write(line(record, number == 0).encode())
@@ -193,6 +229,16 @@ def load_images(
     return (held_out, len(learned_from)) if split == "validation" else (learned_from, 0)
 
 
+def sums_of(dataset: str, split: str, data: Split, data_dir: Path) -> dict[str, str]:
+    """Return the sums by which the images can be compared with those of a training, if any can."""
+    from mnist_cli.data.loading import part_sums
+
+    if split == "test":
+        return part_sums(dataset, "test", data, data_dir)
+    # Of images without a file, the sum is that of all of them.
+    return part_sums(dataset, "train", data, data_dir) if SOURCES[dataset].file_sums else {}
+
+
 def report(
     result: Evaluation,
     models: Sequence[tuple[str, float]],
@@ -211,7 +257,7 @@ def report(
         ("images", f"{result.examples:,} of {title}, {split}"),
         *([("views", f"{views} of each")] if views > 1 else []),
         ("accuracy", f"{result.accuracy:.2%}"),
-        ("loss", f"{result.loss:.4f}"),
+        ("loss", f"{result.loss:z.4f}"),
         ("errors", f"{result.errors:,}"),
     ]
     digits = [

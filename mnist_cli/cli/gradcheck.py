@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -159,7 +160,7 @@ def gradcheck(
     else:
         wrong_answers = []
         outcome = check_code(
-            target,
+            os.path.expanduser(target),  # a shell leaves the ~ in quotes alone
             time_limit,
             as_json=json,
             shapes=shapes,

@@ -20,14 +20,22 @@ from mnist_cli.cli.effect import refuse_misspelt_variables
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
 from mnist_cli.cli.options import in_options
-from mnist_cli.cli.output import Document, printable, to_json
+from mnist_cli.cli.output import LONGEST_SENTENCE, Document, printable, to_json
 from mnist_cli.cli.pack import pack
 from mnist_cli.cli.predict import predict
 from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
 from mnist_cli.cli.train import train
-from mnist_cli.errors import MnistCliError
+from mnist_cli.errors import (
+    DataError,
+    MnistCliError,
+    ModelError,
+    SettingsError,
+    TrainingDivergedError,
+    TrainingStoppedError,
+)
 from mnist_cli.parallel import leave_cores_to_us
+from mnist_cli.texts import one_line, shortened
 
 leave_cores_to_us()
 atexit.register(gc.freeze)  # no last search for cycles: 13 ms
@@ -35,11 +43,19 @@ atexit.register(gc.freeze)  # no last search for cycles: 13 ms
 INTERRUPTED = 130
 """The status that a shell gives to what Ctrl-C has ended: 128 and the number of the signal."""
 
-TERMINATED = 143
-"""The same of what SIGTERM has ended."""
-
 PIPE_CLOSED = 141
 """The status that a shell gives to what nobody reads any more: 128 and the number of SIGPIPE."""
+
+OUT_OF_MEMORY = "That takes more memory than there is: use smaller numbers, or allow more memory."
+
+NO_ROOM = "failed to map segment"
+"""What is said of a library for which there is no room in memory."""
+
+ONE_LINE = (
+    *(DataError, ModelError, SettingsError, TrainingStoppedError, TrainingDivergedError),
+    *(OSError, click.ClickException),
+)
+"""Errors whose sentence is one line."""
 
 TRUE = ("1", "true", "t", "yes", "y", "on")
 """What click takes for true."""
@@ -78,7 +94,12 @@ class SentenceGroup(click.Group):
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             sys.exit(error.exit_code)
-        except (MnistCliError, OSError, MemoryError, click.ClickException, click.Abort) as error:
+        except (
+            *(MnistCliError, OSError, MemoryError, ImportError),
+            *(click.ClickException, click.Abort),
+        ) as error:
+            if isinstance(error, ImportError) and NO_ROOM not in str(error):
+                raise
             sentence, status = what_happened(error)
             with suppress(OSError):
                 click.echo(f"Error: {printable(sentence)}", err=True)
@@ -93,19 +114,31 @@ class SentenceGroup(click.Group):
 
 
 def what_happened(error: Exception) -> tuple[str, int]:
-    """Return the sentence for an error, and the status to exit with."""
+    """Return the sentence for an error, and the status to exit with.
+
+    It is one line, whatever a file or a server has contributed to it. What a gradient check says is
+    several, and somebody's own code.
+    """
+    sentence, status = told(error)
+    if isinstance(error, ONE_LINE):
+        sentence = shortened(one_line(sentence), LONGEST_SENTENCE)
+    return sentence, status
+
+
+def told(error: Exception) -> tuple[str, int]:
+    """Return what an error says, and the status to exit with."""
     if isinstance(error, MnistCliError):
         return in_options(error, main), error.exit_status
     if isinstance(error, OSError):
         return f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 2
-    if isinstance(error, MemoryError):
-        return "That takes more memory than there is: use smaller numbers.", 2
+    if isinstance(error, (MemoryError, ImportError)):
+        return OUT_OF_MEMORY, 2
     if isinstance(error, click.UsageError):
         return usage_sentence(error), error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
     if isinstance(error.__cause__, Terminated):
-        return "Terminated.", TERMINATED
+        return "Terminated.", error.__cause__.exit_status
     return "Interrupted.", INTERRUPTED
 
 
@@ -158,7 +191,7 @@ def environment_variable(context: click.Context, parameter: click.Parameter) -> 
     },
     epilog="Every option can be set by an environment variable as well, named after the command "
     "and the option: MNIST_CLI_TRAIN_HIDDEN=128. Exit status: 0 done; 1 a check said no; "
-    "2 wrong usage or unusable input.",
+    "2 wrong usage or unusable input; 3 a fault of the program itself.",
 )
 @click.version_option(__version__, prog_name="mnist-cli")
 def main() -> None:

@@ -12,6 +12,7 @@ import click
 from mnist_cli.cli.output import Document
 from mnist_cli.data.sources import in_folders
 from mnist_cli.errors import MnistCliError
+from mnist_cli.files.folders import at_home
 
 
 class FiniteFloat(click.FloatRange):
@@ -36,7 +37,11 @@ class WholeNumber(click.IntRange):
 
 
 class FilledPath(click.Path):
-    """A path, and not the empty text that a variable has which was never set."""
+    """A path, and not the empty text that a variable has which was never set.
+
+    A shell makes a home of ``~`` only at the beginning of a word; in ``--data-dir=~/mnist``, in a
+    variable and in a config it is done here.
+    """
 
     def convert(
         self,
@@ -47,6 +52,10 @@ class FilledPath(click.Path):
         """Return the path, or fail."""
         if value == "":
             self.fail("the path is empty", param, ctx)
+        try:
+            value = at_home(value)
+        except ValueError as error:
+            self.fail(f"{value} cannot be found, as {error}", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import click
 
-from mnist_cli.errors import SettingsError
-from mnist_cli.files.records import finite, line_of
+from mnist_cli.files.records import finite
 from mnist_cli.progress import SILENT, Bar, Progress
+from mnist_cli.texts import one_line, shortened
+
+LONGEST_SENTENCE = 4000
+"""Letters of an error or a remark that are shown; the middle of a longer one is left out."""
 
 
 @dataclass
@@ -36,37 +38,6 @@ def print_json(document: dict[str, Any]) -> None:
 def to_json(document: dict[str, Any]) -> str:
     """Return a document as a text."""
     return json.dumps(finite(document), indent=2, allow_nan=False)
-
-
-@contextmanager
-def log_file(
-    path: Path | None, remark: Callable[[str], object]
-) -> Iterator[Callable[[dict[str, Any]], object]]:
-    """Open a log, and yield what writes a record to it as a line; without a path, nothing.
-
-    Where the disk is full later on, the log ends, which ``remark`` is told, and the work goes on.
-    """
-    if path is None:
-        yield lambda document: None
-        return
-    try:
-        file = path.open("wb", buffering=0)
-    except OSError as error:
-        raise SettingsError(f"--log {path} cannot be written: {error.strerror}.") from error
-    line, is_first, is_whole = line_of(path), True, True
-
-    def write(record: dict[str, Any]) -> None:
-        nonlocal is_first, is_whole
-        if is_whole:
-            try:
-                file.write(line(record, is_first).encode())
-                is_first = False
-            except OSError as error:
-                is_whole = False
-                remark(f"--log {path} cannot be written ({error.strerror}): going on without it.")
-
-    with file:
-        yield write
 
 
 def printable(text: str) -> str:
@@ -89,6 +60,7 @@ def table(
     style : callable
         Is given row, column and the padded cell; returns it with its colours.
     """
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(
@@ -127,16 +99,22 @@ class Remarks(Progress):
     def remark(self, sentence: str) -> None:
         """Print the sentence, if anybody reads it: the work is worth more than its remarks."""
         with suppress(OSError):
-            click.echo(printable(sentence), err=True)
+            click.echo(shortened(one_line(sentence), LONGEST_SENTENCE), err=True)
 
 
 @cache
 def _make_bar() -> Any:
     """Return tqdm's bar, as ours; it is imported when it is drawn for the first time."""
-    from tqdm import tqdm
+    import warnings
+
+    from tqdm import TqdmWarning, tqdm
+
+    warnings.filterwarnings("ignore", category=TqdmWarning)  # as of a colour that there is not
 
     class Described(tqdm):  # type: ignore[type-arg]
         """A bar with room beside it: the terminal writes ^C there, and a full line would wrap."""
+
+        monitor_interval = 0  # no thread that looks after it
 
         @property
         def format_dict(self) -> Any:
@@ -145,47 +123,92 @@ def _make_bar() -> Any:
                 known["ncols"] = max(1, known["ncols"] - 2)
             return known
 
-        def describe(self, text: str) -> None:
-            self.set_description_str(text, refresh=False)
-
         def close(self) -> None:
             is_drawn, width = not self.disable, super().format_dict["ncols"] or 0
             super().close()
             if is_drawn:
-                with suppress(OSError, ValueError):
-                    self.fp.write(f"\r{' ' * width}\r")
-                    self.fp.flush()
+                self.fp.write(f"\r{' ' * width}\r")
+                self.fp.flush()
+
+        def __del__(self) -> None:
+            with suppress(Exception):  # where it was never made whole
+                super().__del__()
 
     return Described
+
+
+class SafeBar:
+    """A bar of tqdm's that ends when anything goes wrong with it: the work is worth more.
+
+    A terminal may have been closed; and tqdm takes its settings from variables, as
+    ``TQDM_MININTERVAL``, which may be anything.
+
+    Parameters
+    ----------
+    make : callable
+        Makes tqdm's bar.
+    """
+
+    def __init__(self, make: Callable[[], Any]):
+        self.drawn: Any = None
+        self.drawn = self._tried(make)
+
+    def _tried(self, draw: Callable[[], Any]) -> Any:
+        try:
+            return draw()
+        except Exception:  # tqdm raises whatever it comes upon
+            self.drawn = None
+
+    def update(self, n: int, /) -> None:
+        """Move on by ``n`` units."""
+        if self.drawn is not None:
+            self._tried(lambda: self.drawn.update(n))
+
+    def describe(self, text: str, /) -> None:
+        """Show this text beside the bar from now on."""
+        if self.drawn is not None:
+            self._tried(lambda: self.drawn.set_description_str(text, refresh=False))
+
+    def __enter__(self) -> SafeBar:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self.drawn is not None:
+            self._tried(self.drawn.close)
 
 
 STEPS = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 """How the bar of a training looks."""
 
 
-class Bars(Progress):
+class Bars(Remarks):
     """Bars and remarks on stderr."""
 
     def bar(
         self, description: str, total: int, unit: str, done: int = 0
     ) -> AbstractContextManager[Bar]:
         """Return a tqdm bar."""
-        bar: AbstractContextManager[Bar] = _make_bar()(
-            total=total,
-            initial=done,
-            desc=description,
-            unit=unit,
-            unit_scale=unit == "B",
-            leave=False,
-            dynamic_ncols=True,
-            # Of 4,690 steps, nobody wants to know the number.
-            bar_format=STEPS if unit == "step" else None,
+        return SafeBar(
+            lambda: _make_bar()(
+                total=total,
+                initial=done,
+                desc=description,
+                unit=unit,
+                unit_scale=unit == "B",
+                leave=False,
+                dynamic_ncols=True,
+                gui=False,
+                # Of 4,690 steps, nobody wants to know the number.
+                bar_format=STEPS if unit == "step" else None,
+            )
         )
-        return bar
 
     def remark(self, sentence: str) -> None:
         """Print the sentence above any bar."""
-        from tqdm import tqdm
-
-        with tqdm.external_write_mode(nolock=False):
-            click.echo(printable(sentence), err=True)
+        is_printed = False
+        # tqdm raises whatever it comes upon.
+        with suppress(Exception), _make_bar().external_write_mode(nolock=False):
+            is_printed = True
+            super().remark(sentence)
+        if not is_printed:
+            super().remark(sentence)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.texts import one_line, shown
 
 
 @click.command()
@@ -63,6 +64,7 @@ def pack(
     OUT gets MNIST's four files.
     """
     from mnist_cli.data.packing import pack as pack_folder
+    from mnist_cli.doubts import mean_grey, of_greys
 
     progress = output.progress(quiet)
     packed = pack_folder(
@@ -85,10 +87,13 @@ def pack(
         skipped = [{"path": path, "error": said} for path, said in packed.skipped.items()]
         output.print_json({"out": str(out), **counts, "skipped": skipped})
         return
+    doubt = of_greys(mean_grey(packed.train.images), str(out))
+    if doubt:
+        progress.remark(doubt)
     for path, said in packed.skipped.items():
-        progress.remark(f"{path} {said}")
+        progress.remark(f"{shown(path, 200)} {said}")
     rows = [("digit", *parts)]
     rows += [(str(digit), *(f"{counts[p][digit]:,}" for p in parts)) for digit in range(10)]
     rows.append(("all", *(f"{len(split):,}" for split in parts.values())))
     click.echo(output.table(rows, ">>>"))
-    click.echo(f"\nThe data set is in {output.printable(str(out))}")
+    click.echo(f"\nThe data set is in {one_line(str(out))}")

@@ -15,7 +15,9 @@ from mnist_cli.cli import options, output
 from mnist_cli.cli.effect import refuse_beside, refuse_without_effect
 from mnist_cli.cli.evaluate import one_dataset
 from mnist_cli.data.sources import SOURCES
-from mnist_cli.errors import MnistCliError, SettingsError
+from mnist_cli.errors import MnistCliError, ModelError, SettingsError
+from mnist_cli.parallel import say_if_alone
+from mnist_cli.texts import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from mnist_cli.data.pictures import Picture
     from mnist_cli.images.picture import Prepared
     from mnist_cli.model import Model
+    from mnist_cli.nn.layers import Array
     from mnist_cli.progress import Progress
 
 BAR = 30
@@ -90,6 +93,7 @@ def predict(
     network sees, beside ten bars; a pipe gets a line for each: path, digit and probability, with
     tabs between.
     """
+    from mnist_cli.doubts import LIGHT, mean_grey
     from mnist_cli.evaluation import committee
     from mnist_cli.model import Model
 
@@ -101,6 +105,7 @@ def predict(
         raise SettingsError("- is named twice, but standard input is read once: name it once.")
     loaded = [Model.load(path) for path in model]
     progress = output.progress(quiet)
+    say_if_alone(progress.remark)
     documents: list[dict[str, Any]] = []
     failures: list[MnistCliError] = []
     for path, read in opened(pictures, index, loaded, dataset, split, data_dir, progress):
@@ -109,13 +114,18 @@ def predict(
             for remark in picture.remarks:
                 progress.remark(f"{path} {remark}")
             prepared = picture.prepared(is_as_is=as_is)
+            if not prepared.steps and mean_grey(prepared.image[None]) > LIGHT:
+                progress.remark(
+                    f"{path} is dark ink on light paper, where MNIST's are light ink on black: it "
+                    "will hardly be read as it is."
+                )
         except MnistCliError as error:
             failures.append(named(error, path))
             documents.append({"path": path, "error": sentence(failures[-1])})
             continue
-        logarithms = committee(
-            [member.log_probabilities(prepared.image[None]) for member in loaded]
-        )
+        believed = [member.log_probabilities(prepared.image[None]) for member in loaded]
+        check_finite(model, believed)
+        logarithms = committee(believed)
         probabilities = [math.exp(logarithm) for logarithm in logarithms[0].tolist()]
         document = reading(path, prepared, probabilities)
         documents.append(document)
@@ -126,9 +136,20 @@ def predict(
     if json:
         output.print_json({"models": [str(path) for path in model], "pictures": documents})
     for failure in failures:
-        click.echo(f"Error: {output.printable(sentence(failure))}", err=True)
+        click.echo(f"Error: {one_line(sentence(failure))}", err=True)
     if failures:
         click.get_current_context().exit(failures[0].exit_status)
+
+
+def check_finite(paths: Sequence[Path], believed: Sequence[Array]) -> None:
+    """Raise ModelError if a model's weights are so large that it believes nothing of a picture."""
+    import numpy as np
+
+    for path, logarithms in zip(paths, believed, strict=True):
+        if np.isnan(logarithms).any():
+            raise ModelError(
+                f"{path} gives no finite probabilities, as weights are too large: train anew."
+            )
 
 
 def opened(
@@ -193,8 +214,7 @@ def reading(path: str, prepared: Prepared, probabilities: Sequence[float]) -> di
 
 def line_of(document: dict[str, Any]) -> str:
     """Return the line of a picture: path, digit and probability, with tabs between."""
-    path = "".join(letter if letter.isprintable() else "?" for letter in document["path"])
-    return f"{path}\t{document['digit']}\t{document['probability']:.4f}"
+    return f"{one_line(document['path'])}\t{document['digit']}\t{document['probability']:.4f}"
 
 
 def shown(document: dict[str, Any], prepared: Prepared) -> str:
@@ -206,7 +226,7 @@ def shown(document: dict[str, Any], prepared: Prepared) -> str:
         letters = "█" * round(BAR * probability)
         bar = f"{digit}  {letters:{BAR}}  {probability:7.2%}"
         bars[2 + digit] = click.style(bar, bold=True) if digit == document["digit"] else bar
-    title = f"{output.printable(document['path'])}: {document['digit']}, "
+    title = f"{one_line(document['path'])}: {document['digit']}, "
     lines = [f"{row}  {bar}".rstrip() for row, bar in zip(rows, bars, strict=True)]
     return "\n".join([title + f"{document['probability']:.2%}", *lines, ""])
 

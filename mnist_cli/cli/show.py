@@ -9,6 +9,7 @@ import click
 
 from mnist_cli.cli import options, output
 from mnist_cli.recipe import SETTINGS
+from mnist_cli.texts import shown
 
 if TYPE_CHECKING:
     from mnist_cli.model import Model
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 LAYERS = (("W1", "b1", "relu"), ("W2", "b2", "softmax"))
 """The parameters of each layer, and what follows it."""
+
+MOST_FILES = 16
+"""Files of a data set that are listed; MNIST has four."""
 
 
 @click.command()
@@ -66,20 +70,22 @@ def report(path: Path, model: Model) -> str:
             "network",
             f"{network.inputs}-{network.hidden}-{CLASSES}, {count}",
         ),
-        ("trained on", str(metadata.get("dataset", "not known"))),
+        ("trained on", shown(metadata.get("dataset", "not known"))),
     ]
     for name, title in (("test_accuracy", "test accuracy"), ("test_loss", "test loss")):
         if isinstance(metadata.get(name), float):
             value = metadata[name]
-            head.append((title, f"{value:.2%}" if name == "test_accuracy" else f"{value:.4f}"))
+            head.append((title, f"{value:.2%}" if name == "test_accuracy" else f"{value:z.4f}"))
     for name, title in (("mnist_cli_version", "mnist-cli"), ("numpy_version", "numpy")):
         if name in metadata:
-            head.append((title, str(metadata[name])))
+            head.append((title, shown(metadata[name])))
     parts = [output.table(head, "<<"), output.table(layer_rows(model), "<<<>")]
     if model.recipe:
         parts.append(output.table(recipe_rows(model), "<<<"))
     if isinstance(metadata.get("data"), dict):
-        sums = [(name, str(digest)) for name, digest in metadata["data"].items()]
+        sums = [(shown(name), shown(digest)) for name, digest in metadata["data"].items()]
+        if len(sums) > MOST_FILES:
+            sums = [*sums[:MOST_FILES], ("…", f"{len(sums) - MOST_FILES:,} more")]
         parts.append(output.table([("data", "SHA-256"), *sums], "<<"))
     if model.history:
         parts.append(output.table(history_rows(model.history), ">" * 6))
@@ -130,9 +136,9 @@ def history_rows(history: list[Epoch]) -> list[tuple[str, ...]]:
         *(
             (
                 str(epoch.epoch),
-                cell(epoch.train_loss, ".4f"),
+                cell(epoch.train_loss, "z.4f"),
                 cell(epoch.train_accuracy, ".2%"),
-                cell(epoch.validation_loss, ".4f"),
+                cell(epoch.validation_loss, "z.4f"),
                 cell(epoch.validation_accuracy, ".2%"),
                 cell(epoch.learning_rate, ".3g"),
             )

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: as an exception, or as a request that work looks at when it is ready."""
+"""Ctrl-C, SIGTERM and SIGHUP: as an exception, or as a request that work looks at when it can.
+
+SIGHUP comes when a terminal is closed, or a connection to another machine breaks.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+TERMINATING = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""What ends a program that somebody wants to be rid of."""
 
 
 class StopRequest:
@@ -19,7 +27,7 @@ class StopRequest:
 
     @property
     def exit_status(self) -> int:
-        """The status that a shell gives to what the signal has ended: 130, or 143."""
+        """The status that a shell gives to what the signal has ended: 130, 143 or 129."""
         return 128 + self.signal
 
 
@@ -32,8 +40,8 @@ def stop_request() -> Iterator[StopRequest]:
         return
     before = {
         number: handler
-        for number in (signal.SIGINT, signal.SIGTERM)
-        # In the background, a shell has Ctrl-C ignored.
+        for number in (signal.SIGINT, *TERMINATING)
+        # In the background, a shell has Ctrl-C ignored; and nohup has SIGHUP.
         if (handler := signal.getsignal(number) or signal.SIG_DFL) != signal.SIG_IGN
     }
 
@@ -54,24 +62,32 @@ def stop_request() -> Iterator[StopRequest]:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM has come."""
+    """SIGTERM or SIGHUP has come.
+
+    Parameters
+    ----------
+    number : int
+        Which of them.
+    """
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.exit_status = 128 + number
 
 
 @contextmanager
 def termination() -> Iterator[None]:
-    """Raise `Terminated` when SIGTERM comes in this block, as Ctrl-C raises KeyboardInterrupt."""
+    """Raise `Terminated` when one of `TERMINATING` comes, as Ctrl-C raises KeyboardInterrupt."""
 
     def handle(number: int, frame: FrameType | None) -> None:
-        raise Terminated
+        raise Terminated(number)
 
-    is_ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    )
-    if is_ours:
-        signal.signal(signal.SIGTERM, handle)
+    is_main = threading.current_thread() is threading.main_thread()
+    ours = [n for n in TERMINATING if is_main and signal.getsignal(n) == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        if is_ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

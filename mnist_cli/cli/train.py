@@ -12,13 +12,14 @@ from click.core import ParameterSource
 from mnist_cli.cli import options, output
 from mnist_cli.cli.config import config_keys, use_config
 from mnist_cli.cli.effect import refuse_without_effect
+from mnist_cli.cli.log import open_log
 from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.resume import resume_command, use_checkpoint, use_model
 from mnist_cli.cli.train_report import Watch, document, summary
-from mnist_cli.config import to_toml
+from mnist_cli.config import LONGEST, to_toml
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import SettingsError, TrainingStoppedError, UnfinishedError
-from mnist_cli.files.targets import check_distinct
+from mnist_cli.files.targets import check_distinct, check_kept
 from mnist_cli.recipe import SETTINGS, Recipe
 
 NEEDS: dict[str, Any] = {name: said.needs for name, said in SETTINGS.items() if said.needs}
@@ -70,7 +71,8 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace what is at --out, even a model of another recipe or data set, or no model.",
+    help="Replace what is at --out, even a model of another recipe or data set, or no model; and "
+    "at --checkpoint and --log what is none.",
 )
 @click.option(
     "--checkpoint",
@@ -133,6 +135,7 @@ def train(
     if print_config:
         click.echo(as_config(recipe), nl=False)
         return
+    from mnist_cli.data.loading import data_files
     from mnist_cli.training.run import run
 
     config = None if resume else click.get_current_context().meta.get("config")
@@ -140,9 +143,11 @@ def train(
         {"out": out, "log": log, "checkpoint": checkpoint}
         | {"resume": resume, "start": start, "config": config}
     )
+    check_kept({"log": log}, data_files(dataset, data_dir), "a file of the data set")
     progress = output.progress(quiet)
     with ExitStack() as stack:
-        watch = Watch(stack, progress, log, resume)
+        opened = stack.enter_context(open_log(log, progress.remark, force)) if log else None
+        watch = Watch(stack, progress, opened, resume)
         try:
             result = run(
                 recipe,
@@ -170,8 +175,9 @@ def train(
             if checkpoint:
                 advice = f"resume it with: {resume_command(checkpoint)}"
             raise TrainingStoppedError(f"{error}; {advice}", watch.request.exit_status) from error
+    watch.end(result)
     if json:
-        output.print_json(document(result))
+        output.print_json(document(result, watch))
     else:
         click.echo(output.table(summary(result), "<<"))
 
@@ -186,4 +192,10 @@ def as_config(recipe: Recipe) -> str:
             value = context.params[name]
             value = str(value) if isinstance(value, Path) else value
             lines.append(f"{key} = {to_toml(value)}")
-    return recipe.to_toml() + "\n".join([*lines, ""])
+    config = recipe.to_toml() + "\n".join([*lines, ""])
+    if len(config.encode()) > LONGEST:
+        raise SettingsError(
+            f"This makes a config of more than the {LONGEST:,} bytes that are read again: shorten "
+            "the paths."
+        )
+    return config

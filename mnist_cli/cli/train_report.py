@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_cli.cli import output
+from mnist_cli.cli.log import Log
 from mnist_cli.cli.signals import StopRequest, stop_request
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.recipe import Recipe
@@ -26,30 +26,52 @@ class Watch:
     stack : ExitStack
         What is opened here is closed with it.
     progress : Progress
-    log, resume : Path or None
+    log : Log or None
+    resume : Path or None
     """
 
-    def __init__(self, stack: ExitStack, progress: Progress, log: Path | None, resume: Path | None):
+    def __init__(self, stack: ExitStack, progress: Progress, log: Log | None, resume: Path | None):
         self.stack = stack
         self.progress = progress
         self.log = log
         self.resume = resume
         self.request = StopRequest()
+        self.mean_grey = 0.0
+        self.doubts: list[str] = []
 
     def begin(self, recipe: Recipe, data: Dataset) -> None:
-        """Tell what is going to be done, and open the log."""
+        """Tell what is going to be done, and begin the log."""
+        from mnist_cli.doubts import mean_grey, of_greys
+
         self.epochs = recipe.epochs
         self.progress.remark(opening_line(recipe, data))
-        self.write = self.stack.enter_context(output.log_file(self.log, self.progress.remark))
-        for epoch in earlier(self.resume):
-            self.write(epoch.to_dict())
+        self.mean_grey = mean_grey(data.train.images)
+        self.doubt(of_greys(self.mean_grey, data.title))
+        if self.log:
+            self.log.begin()
+            for epoch in earlier(self.resume):
+                self.log.write(epoch.to_dict())
         # Until now, a signal ended the program at once: there was nothing to keep.
         self.request = self.stack.enter_context(stop_request())
 
     def epoch(self, epoch: Epoch) -> None:
         """Tell what an epoch gave."""
         self.progress.remark(epoch_line(epoch, self.epochs))
-        self.write(epoch.to_dict())
+        if self.log:
+            self.log.write(epoch.to_dict())
+
+    def end(self, result: Run) -> None:
+        """Tell what makes the result doubtful."""
+        from mnist_cli.doubts import of_evaluation
+
+        advice = "it has learned nothing; try a smaller --lr"
+        self.doubt(of_evaluation(result.test, advice))
+
+    def doubt(self, sentence: str | None) -> None:
+        """Tell of a doubt, if there is one."""
+        if sentence:
+            self.doubts.append(sentence)
+            self.progress.remark(sentence)
 
     def should_stop(self) -> bool:
         """Return whether a signal has come."""
@@ -85,11 +107,11 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
     """Return what a person reads of an epoch."""
     cells = [
         f"epoch {epoch.epoch:{len(str(epochs))}}/{epochs}",
-        f"mean loss {epoch.train_loss:.4f}",
+        f"mean loss {epoch.train_loss:z.4f}",
         f"mean training accuracy {epoch.train_accuracy:.2%}",
     ]
     if epoch.validation_loss is not None:
-        cells.append(f"validation loss {epoch.validation_loss:.4f}")
+        cells.append(f"validation loss {epoch.validation_loss:z.4f}")
     if epoch.validation_accuracy is not None:
         cells.append(f"validation accuracy {epoch.validation_accuracy:.2%}")
     if epoch.seconds is not None:
@@ -102,7 +124,7 @@ def summary(result: Run) -> list[tuple[str, str]]:
     test, source = result.test, SOURCES[result.dataset]
     return [
         ("test accuracy", f"{test.accuracy:.2%}"),
-        ("test loss", f"{test.loss:.4f}"),
+        ("test loss", f"{test.loss:z.4f}"),
         ("test errors", f"{test.errors:,} of {test.examples:,}"),
         ("tested on", f"the test images of {result.title}{source.caveat}"),
         ("model", str(result.out)),
@@ -110,7 +132,7 @@ def summary(result: Run) -> list[tuple[str, str]]:
     ]
 
 
-def document(result: Run) -> dict[str, Any]:
+def document(result: Run, watch: Watch) -> dict[str, Any]:
     """Return what a script reads at the end."""
     recipe, network = result.model.recipe, result.model.network
     assert recipe
@@ -127,5 +149,8 @@ def document(result: Run) -> dict[str, Any]:
         "test_images": result.test.examples,
         "test_accuracy": result.test.accuracy,
         "test_loss": result.test.loss,
+        "mean_grey": watch.mean_grey,
+        "better_than_guessing": result.test.is_better_than_guessing,
+        "remarks": watch.doubts,
         "history": [epoch.to_dict() for epoch in result.history],
     }

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mnist_cli.data.folder import check_own, homeless_data_dir
 from mnist_cli.data.idx import PIECE, read_idx
 from mnist_cli.data.mnist import STEMS, find_file
 from mnist_cli.data.sources import SOURCES, Published
 from mnist_cli.errors import DataError, DownloadError
 from mnist_cli.files.atomic import atomic_write
+from mnist_cli.files.folders import made
+from mnist_cli.parallel import say_if_alone
 from mnist_cli.progress import SILENT, Progress
 
 ADVICE = (
@@ -84,6 +86,8 @@ def download(
         unless ``force`` is given.
     """
     data_dir = Path(data_dir)
+    check_own(data_dir)
+    say_if_alone(progress.remark)
     published = published or SOURCES["mnist"].published
     assert published
     stems = [stem for stems in STEMS.values() for stem in stems]
@@ -97,7 +101,6 @@ def download(
                 _refuse_other_data(path, published)
     results = []
     order = list(mirrors or published.mirrors)
-    is_new = not data_dir.exists()
     for stem, path in present.items():
         if path and stem in right:
             results.append(Fetched(path.name, *published.sums[path.name], "already there"))
@@ -105,18 +108,14 @@ def download(
         if path and not force:
             progress.remark(f"{path} is broken: fetching it anew.")
         try:
-            data_dir.mkdir(parents=True, exist_ok=True)
-            if folder is not None:
-                fetched = _copy(Path(folder), stem, data_dir, published, progress)
-                if fetched.name == stem and path == data_dir / f"{stem}.gz":
-                    path.unlink()  # it would be found first
-            else:
-                fetched = _fetch(order, f"{stem}.gz", data_dir, published, progress)
-        except DownloadError:
-            if is_new:
-                with suppress(OSError):
-                    data_dir.rmdir()  # if it is still empty
-            raise
+            with made(data_dir, is_private=data_dir == homeless_data_dir()):
+                check_own(data_dir)  # somebody may have made it since
+                if folder is not None:
+                    fetched = _copy(Path(folder), stem, data_dir, published, progress)
+                    if fetched.name == stem and path == data_dir / f"{stem}.gz":
+                        path.unlink()  # it would be found first
+                else:
+                    fetched = _fetch(order, f"{stem}.gz", data_dir, published, progress)
         except OSError as error:
             raise DataError(
                 f"{data_dir} cannot be written to ({error.strerror or error}): "

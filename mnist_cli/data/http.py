@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from mnist_cli.errors import DownloadError
+from mnist_cli.parallel import started
 
 if TYPE_CHECKING:
     import requests
@@ -184,7 +185,9 @@ def _in_time(pieces: Iterator[bytes], url: str) -> Iterator[bytes]:
         except BaseException as error:
             found.put(error)
 
-    threading.Thread(target=fetch, daemon=True).start()
+    if not started(threading.Thread(target=fetch, daemon=True)):
+        yield from pieces
+        return
     try:
         while (item := found.get(timeout=SLOWEST_SECONDS)) is not None:
             if isinstance(item, BaseException):
@@ -216,7 +219,8 @@ def _check_reachable(url: str) -> None:
         except (OSError, UnicodeError) as error:
             outcome.put(error)
 
-    threading.Thread(target=connect, daemon=True).start()
+    if not started(threading.Thread(target=connect, daemon=True)):
+        return  # it is found out when the file is asked for
     try:
         error = outcome.get(timeout=REACH_SECONDS)
     except queue.Empty:

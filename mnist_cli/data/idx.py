@@ -188,5 +188,7 @@ def _encode(array: NDArray[Any]) -> tuple[bytes, NDArray[Any]]:
     types = {known: code for code, known in TYPES.items()}
     if dtype not in types or array.ndim > 255 or max(array.shape, default=0) >= 2**32:
         raise DataError(f"IDX has no form for an array of {array.dtype}, shape {array.shape}.")
+    if array.nbytes > LARGEST:
+        raise DataError(f"{array.nbytes:,} bytes are more than the {LARGEST:,} that are read.")
     header = bytes([0, 0, types[dtype], array.ndim]) + np.array(array.shape, ">u4").tobytes()
     return header, np.ascontiguousarray(array, dtype)

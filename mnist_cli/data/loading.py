@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mnist_cli.data.dataset import Dataset, Split
 from mnist_cli.data.download import download_if_missing
-from mnist_cli.data.folder import default_data_dir
+from mnist_cli.data.folder import check_own, default_data_dir
+from mnist_cli.data.mnist import STEMS
 from mnist_cli.data.sources import find_source
-from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.parallel import say_if_alone, side_by_side
 from mnist_cli.progress import SILENT, Progress
 
 
@@ -40,9 +41,44 @@ def load_split(
     """
     source = find_source(name)
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    check_own(folder)
+    say_if_alone(progress.remark)
     if source.published:
         download_if_missing(folder, source.published, (split,), progress)
     return source.read(split, folder)
+
+
+def part_sums(
+    name: str, split: str, data: Split, data_dir: str | Path | None = None
+) -> dict[str, str]:
+    """Return the SHA-256 of what one part of a data set was read from, by name.
+
+    Parameters
+    ----------
+    name, split, data_dir
+        As in `load_split`.
+    data : Split
+        What that returned.
+    """
+    source = find_source(name)
+    if source.file_sums is None:
+        return {split: _image_sum(data)}
+    folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    stems = STEMS[split]
+    return {file: sum for file, sum in source.file_sums(folder).items() if file.startswith(stems)}
+
+
+def _image_sum(data: Split) -> str:
+    return hashlib.sha256(data.images.data).hexdigest()
+
+
+def data_files(name: str, data_dir: str | Path | None = None) -> list[Path]:
+    """Return where each file of a data set may lie, whether it is there or not.
+
+    Parameters are as in `load_split`.
+    """
+    files = find_source(name).files
+    return files(Path(data_dir) if data_dir is not None else default_data_dir()) if files else []
 
 
 def load_data(
@@ -62,16 +98,18 @@ def load_data(
     """
     source = find_source(name)
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    check_own(folder)
+    say_if_alone(progress.remark)
     if source.published:
         download_if_missing(folder, source.published, progress=progress)
     parts: dict[str, Split] = {}
     sums: dict[str, str] = {}
 
-    def work(member: int, meet: Meet) -> None:
+    def work(member: int) -> None:
         split = ("train", "test")[member]
         parts[split] = source.read(split, folder)
         if source.file_sums is None:
-            sums[split] = hashlib.sha256(parts[split].images.data).hexdigest()
+            sums[split] = _image_sum(parts[split])
         elif split == "test":  # which is the smaller one
             sums.update(source.file_sums(folder))
 

@@ -38,6 +38,17 @@ def find_file(data_dir: str | Path, stem: str) -> Path | None:
     return None
 
 
+def all_files(data_dir: str | Path) -> list[Path]:
+    """Return where each file of a data set may lie in ``data_dir``, whether it is there or not."""
+    return [
+        folder / name
+        for folder in (Path(data_dir), Path(data_dir, "MNIST", "raw"))
+        for stems in STEMS.values()
+        for stem in stems
+        for name in (f"{stem}.gz", stem)
+    ]
+
+
 def read_part(split: str, data_dir: str | Path) -> Split:
     """Read the images and labels of one part, ``"train"`` or ``"test"``, from their files.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.data.dataset import Split
-from mnist_cli.data.idx import write_idx
+from mnist_cli.data.idx import LARGEST, write_idx
 from mnist_cli.data.mnist import STEMS
 from mnist_cli.data.pictures import read_picture
 from mnist_cli.errors import DataError, PictureError, SettingsError
+from mnist_cli.files.folders import made
+from mnist_cli.files.locks import lock
+from mnist_cli.files.targets import is_same
 from mnist_cli.images.resampling import SIDE
 from mnist_cli.nn.mlp import CLASSES
 from mnist_cli.progress import SILENT, Bar, Progress
+from mnist_cli.texts import shown
 
 HEADERS = ("path", "file", "filename", "file_name", "image", "name")
 """What the first column of a CSV of labels may be called."""
@@ -89,6 +95,7 @@ def pack(
     _check_free(out, force)
     parts = _find_parts(Path(folder), Path(labels) if labels else None, test, seed)
     total = sum(map(len, parts.values()))
+    _check_room(parts, out, labels)
     skipped: dict[str, str] = {}
     packed = {}
     with progress.bar("packing", total, "picture") as bar:
@@ -97,20 +104,19 @@ def pack(
     if skipped and not skip:
         path, said = next(iter(skipped.items()))
         raise DataError(
-            f"{len(skipped):,} of {total:,} pictures cannot be read; {path} {said.rstrip('.')} "
+            f"{len(skipped):,} of {total:,} pictures cannot be read; {shown(path, 200)} "
+            f"{said.rstrip('.')} "
             "(leave them all out with `skip`)."
         )
     for part, split in packed.items():
         if not len(split):
             raise DataError(f"{folder} has no pictures left to {part} on: add some to each digit.")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        with made(out), _alone_in(out):
+            _check_free(out, force)
+            _write(out, packed)
     except OSError as error:
         raise DataError(f"{out} cannot be made: {error.strerror}.") from error
-    for part, split in packed.items():
-        images, digits = STEMS[part]
-        write_idx(out / f"{images}.gz", split.images)
-        write_idx(out / f"{digits}.gz", split.labels)
     return Packed(packed["train"], packed["test"], skipped)
 
 
@@ -125,6 +131,52 @@ def _check_free(out: Path, force: bool) -> None:
         raise SettingsError(
             f"{there[0]} is there already: name another folder, or replace it with `force`."
         )
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Keep another `pack` from writing to the same folder while the block lasts."""
+    if os.name != "posix":
+        yield
+        return
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        lock(descriptor, out)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(out: Path, packed: dict[str, Split]) -> None:
+    """Write the four files; if one cannot be, remove those that were not there before."""
+    done: list[Path] = []
+    try:
+        for part, split in packed.items():
+            for stem, array in zip(STEMS[part], (split.images, split.labels), strict=True):
+                path = out / f"{stem}.gz"
+                is_new = not os.path.lexists(path)
+                write_idx(path, array)
+                done += [path] if is_new else []
+    except BaseException:
+        for path in done:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _check_room(parts: dict[str, Labelled], out: Path, labels: str | Path | None) -> None:
+    """Raise an error if a part has more pictures than are read again, or one would be lost."""
+    for part, labelled in parts.items():
+        if len(labelled) * SIDE * SIDE > LARGEST:
+            raise DataError(
+                f"There are {len(labelled):,} pictures to {part} on, more than the "
+                f"{LARGEST // SIDE**2:,} that are read from a file: leave some out."
+            )
+    read = [path for labelled in parts.values() for path, _ in labelled]
+    written = [out / f"{stem}.gz" for stems in STEMS.values() for stem in stems]
+    there = [path for path in written if path.exists()]
+    for path in [*read, *([labels] if labels else [])]:
+        if any(is_same(path, other) for other in there):
+            raise SettingsError(f"{path} is read, and would be written over: name another folder.")
 
 
 def _read_all(

@@ -25,6 +25,7 @@ from mnist_cli.data.idx import TYPES, parse_idx
 from mnist_cli.errors import DataError, PictureError
 from mnist_cli.images.picture import LONGEST, Prepared, as_is, prepare
 from mnist_cli.images.resampling import SIDE
+from mnist_cli.texts import shown
 
 LARGEST = 64_000_000
 """Pixels of a picture at most: a phone's have 50 million."""
@@ -157,7 +158,7 @@ def _stack(content: bytes) -> NDArray[Any] | None:
         try:
             return parse_idx(content, "IDX")
         except DataError as error:
-            raise PictureError(f"is no IDX file, or a broken one: {error}") from error
+            raise PictureError(f"is no IDX file, or a broken one: {shown(error, 200)}") from error
     if content[:6] != npy.MAGIC_PREFIX:
         return None
     file = io.BytesIO(content)
@@ -173,7 +174,7 @@ def _stack(content: bytes) -> NDArray[Any] | None:
         array = array.reshape(shape, order="F" if is_fortran else "C")
     except Exception as error:
         # Of a damaged header, NumPy raises whatever it comes upon.
-        raise PictureError(f"is a broken .npy file ({error}): write it anew.") from error
+        raise PictureError(f"is a broken .npy file ({shown(error)}): write it anew.") from error
     native: NDArray[Any] = array.astype(dtype.newbyteorder("="), copy=False)
     return native
 
@@ -184,7 +185,7 @@ def _chosen(stack: NDArray[Any], index: int | None) -> Picture:
     if is_single and index is not None:
         raise PictureError("holds one picture, of which none can be chosen by `index`.")
     if not is_single and stack.ndim not in (3, 4):
-        raise PictureError(f"has the shape {stack.shape}, which is that of no picture.")
+        raise PictureError(f"has the shape {shown(stack.shape)}, which is that of no picture.")
     if is_single:
         pixels = stack
     elif index is None and len(stack) != 1:
@@ -274,7 +275,7 @@ def _read_by_pillow(content: bytes) -> Picture:
             raise PictureError("is no picture that can be read: save it as PNG.") from error
         except Exception as error:
             # Of a damaged file, Pillow raises whatever it comes upon.
-            raise PictureError(f"is a broken picture ({error}): save it anew.") from error
+            raise PictureError(f"is a broken picture ({shown(error)}): save it anew.") from error
     size = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     return Picture(pixels, size, remarks=remarks)
 

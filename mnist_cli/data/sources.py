@@ -55,6 +55,8 @@ class Source:
         Is given the folder; returns the SHA-256 of each file in it that was read, by name.
     published : Published, optional
         What is downloaded if it is not there.
+    files : callable, optional
+        Is given the folder; returns where each of its files may lie, whether it is there or not.
     """
 
     read: Callable[[str, Path], Split]
@@ -62,6 +64,7 @@ class Source:
     caveat: str = ""
     file_sums: Callable[[Path], dict[str, str]] | None = None
     published: Published | None = None
+    files: Callable[[Path], list[Path]] | None = None
 
 
 def _read_mnist(split: str, data_dir: Path) -> Split:
@@ -74,6 +77,12 @@ def _mnist_sums(data_dir: Path) -> dict[str, str]:
     from mnist_cli.data.mnist import file_sums
 
     return file_sums(data_dir)
+
+
+def _mnist_files(data_dir: Path) -> list[Path]:
+    from mnist_cli.data.mnist import all_files
+
+    return all_files(data_dir)
 
 
 def _draw_synthetic(split: str, data_dir: Path) -> Split:
@@ -130,6 +139,7 @@ SOURCES = {
         help="MNIST, which is downloaded if it is not there",
         file_sums=_mnist_sums,
         published=MNIST,
+        files=_mnist_files,
     ),
     "synthetic": Source(
         _draw_synthetic,

@@ -7,6 +7,7 @@ So no more memory is asked for than twice what the file is long.
 
 from __future__ import annotations
 
+import errno
 import math
 import warnings
 import zipfile
@@ -20,19 +21,27 @@ from numpy.typing import NDArray
 from mnist_cli.files.atomic import atomic_write
 
 LARGEST = 1 << 29
-"""Bytes of an archive that is read at most: a network of 160,000 hidden units."""
+"""Bytes of an archive that is read or written at most: a network of 160,000 hidden units."""
+
+HEADERS = 1 << 10
+"""Bytes of an array's headers in an archive, at most."""
 
 
 def write_archive(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write an archive, whole or not at all.
 
+    A link at ``path`` stays, and the file that it points to is replaced.
+
     Raises
     ------
     OSError
-        If the file cannot be written; what was at ``path`` is then still there.
+        If the file cannot be written, or would be larger than what is read; what was at ``path`` is
+        then still there.
     """
+    if sum(array.nbytes + HEADERS for array in arrays.values()) > LARGEST:
+        raise OSError(errno.EFBIG, f"it would be larger than the {LARGEST >> 20} MB that are read")
     # Not np.savez, which leaves an archive open when the disk is full.
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with atomic_write(path, follow=True) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, array, version=(1, 0), allow_pickle=False)
@@ -64,6 +73,10 @@ def read_archive(path: str | Path) -> dict[str, NDArray[Any]]:
                 raise ValueError("larger than any model")
             if sum(member.file_size for member in members) > length:
                 raise ValueError("more than is in the file")
+            names = [member.filename for member in members]
+            # Of two arrays of one name, NumPy may read another one than we do.
+            if len(set(names)) < len(names) or not all(name.endswith(".npy") for name in names):
+                raise ValueError("an array twice, or no array")
             return {
                 member.filename.removesuffix(".npy"): _read_member(archive, member)
                 for member in members

@@ -18,17 +18,24 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: str | Path, *, follow: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that becomes ``path`` when the block ends, and only if it ends well.
 
     The temporary file lies in the same folder, as renaming is atomic within a file system only.
     What was at ``path`` stays until the rename, and stays for good if the block raises. What a
-    writer left behind that was killed is removed by the next one.
+    writer left behind that was killed is removed by the next one. File and folder are synced, so
+    that a power cut, too, leaves the old file or the new one.
+
+    A link at ``path`` is replaced, and what it points to stays as it is: somebody else may have
+    laid it there. Another name of the same file, a hard link, keeps the old content.
 
     Parameters
     ----------
     path : path
         The file to write; its folder must exist.
+    follow : bool
+        Whether a link at ``path`` stays, and the file that it points to is replaced: for paths that
+        the user has named.
 
     Yields
     ------
@@ -39,7 +46,7 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     OSError
         If the folder cannot be written to, or the disk is full.
     """
-    path = Path(os.path.realpath(path))  # a link stays a link, and what it points to is written
+    path = Path(os.path.realpath(path) if follow else path)
     _remove_abandoned(path)
     descriptor, temporary = _make_temporary(path)
     try:
@@ -56,9 +63,20 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
                 temporary.replace(path)
         if not fcntl:
             temporary.replace(path)
+        sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Have the names in a folder written to the disk, where the system can do that."""
+    with suppress(OSError):  # as on Windows, and on some network drives
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _make_temporary(path: Path) -> tuple[int, Path]:

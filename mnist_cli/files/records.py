@@ -16,6 +16,9 @@ from typing import Any
 
 Record = dict[str, Any]
 
+LONGEST_LINE = 1 << 12
+"""Bytes of a record at most."""
+
 
 def json_line(record: Record, is_first: bool) -> str:
     """Return a record as a line of JSON."""
@@ -41,10 +44,31 @@ def line_of(path: str | Path) -> Callable[[Record, bool], str]:
     return FORMATS.get(Path(path).suffix.lower(), json_line)
 
 
+def begins_with(path: str | Path, key: str) -> bool:
+    """Return whether a file may hold records whose first key is this one; an empty one may.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        line = file.readline(LONGEST_LINE).rstrip(b"\r\n")
+    if not line or line.split(b",")[0] == key.encode():
+        return True
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and key in record
+
+
 def finite(value: Any) -> Any:
-    """Return a value as JSON can have it: NaN and infinity are None."""
+    """Return a value as JSON can have it: NaN and infinity are None; and −0.0 is 0.0."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return value + 0.0 if math.isfinite(value) else None
+    return value

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mnist_cli.texts import shown
+
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -43,7 +45,7 @@ def upgraded(document: dict[str, Any], key: str, steps: Sequence[Step]) -> dict[
     if type(version) is not int or version < 1:
         raise ValueError(key)
     if version > newest(steps):
-        raise NewerFormatError(f"format {version}, and this version knows {newest(steps)}")
+        raise NewerFormatError(f"format {shown(version)}, and this version knows {newest(steps)}")
     for step in steps[version - 1 :]:
         document = step(document)
     return document | {key: newest(steps)}

@@ -21,6 +21,7 @@ from typing import IO, Any
 from mnist_cli.errors import MnistCliError
 from mnist_cli.gradcheck.outcome import Outcome
 from mnist_cli.gradcheck.request import Request
+from mnist_cli.parallel import started
 
 BOOT = "import sys; sys.path[:] = sys.argv[1:]; from mnist_cli.gradcheck.child import main; main()"
 """What the child runs: it finds modules where this process does."""
@@ -132,8 +133,8 @@ class _Reader:
         self.document: Any = None
         self.at: str | None = None
         self.is_done = Event()
-        self.thread = Thread(target=self._read, daemon=True)
-        self.thread.start()
+        if not started(Thread(target=self._read, daemon=True)):
+            raise NotJudgedError("No thread can be started to read its report: allow more of them.")
 
     def _read(self) -> None:
         text = b""

@@ -20,6 +20,7 @@ from mnist_cli.data.dataset import Dataset
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.files.archive import read_archive, write_archive
+from mnist_cli.files.documents import parse
 from mnist_cli.files.upgrade import NewerFormatError, newest, upgraded
 from mnist_cli.nn.layers import Array
 from mnist_cli.nn.mlp import MLP, parameter_count
@@ -92,7 +93,7 @@ class Checkpoint:
         """
         try:
             vectors = read_archive(path)
-            document = json.loads(str(vectors.pop("checkpoint")[()]))
+            document = parse(str(vectors.pop("checkpoint")[()]))
             if "checkpoint_version" not in document:
                 raise ValueError("another archive")
         except FileNotFoundError as error:

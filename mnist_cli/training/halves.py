@@ -72,8 +72,9 @@ class Halves:
         return self.network
 
     def largest_weight(self) -> float:
-        """Return the largest size of a parameter."""
-        return float(np.max([np.abs(part.parameters).max() for part in self.parts]))
+        """Return the largest size of a parameter, those of blank pixels included."""
+        blank = np.abs(self.network.W1[self.blank] * self.network.W1.dtype.type(self.decay))
+        return float(np.max([blank.max(initial=0), *(largest(part) for part in self.parts)]))
 
     def memory(self) -> dict[str, Array]:
         """Return what the optimizer remembers, in the order of the whole network's parameters."""
@@ -105,3 +106,8 @@ class Halves:
         whole = MLP(self.network.hidden, vector.dtype)
         whole.parameters[:] = vector
         return [part.parameters for part in whole.cut(len(self.parts), self.inked)]
+
+
+def largest(part: MLP) -> float:
+    """Return the largest size of a parameter; NaN if one is no number."""
+    return float(np.abs(part.parameters).max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -57,6 +58,8 @@ def read_history(document: Any) -> list[Epoch]:
             is_missing = value is None and "None" in str(field.type)
             if type(value) is not float and not is_missing:
                 raise TypeError(field.name)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(field.name)
     return history
 
 

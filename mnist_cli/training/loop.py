@@ -12,11 +12,12 @@ import numpy as np
 
 from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.dataset import Split
-from mnist_cli.errors import SettingsError, TrainingStoppedError
+from mnist_cli.errors import SettingsError, TrainingDivergedError, TrainingStoppedError
 from mnist_cli.evaluation import log_probabilities, measure
 from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
+from mnist_cli.parallel import say_if_alone
 from mnist_cli.progress import SILENT, Bar, Progress
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.checkpoint import Checkpoint, is_over
@@ -92,6 +93,7 @@ def train(
     SettingsError
         If the recipe does not go with the data, the checkpoint, or the model to start from.
     """
+    say_if_alone(progress.remark)
     with one_blas_thread(progress.remark):
         loop = _Loop(recipe, data, start, resume, origin or {})
         with progress.bar("training", loop.steps, "step", loop.steps_done) as bar:
@@ -157,7 +159,7 @@ class _Loop:
         def advance(loss: float) -> None:
             nonlocal step
             if step % SHOWN == 0:
-                bar.describe(f"epoch {of}, loss {loss:.4f}")
+                bar.describe(f"epoch {of}, loss {loss:z.4f}")
             step += 1
             bar.update(1)
             if should_stop():
@@ -171,6 +173,11 @@ class _Loop:
             logarithms = log_probabilities(self.network, self.held_out.images)
             validated = measure(logarithms, self.held_out.labels)
             loss, accuracy = validated.loss, validated.accuracy
+            if not math.isfinite(loss):
+                raise TrainingDivergedError(
+                    f"Training diverged in epoch {of}: the validation loss is {loss}; try a "
+                    "smaller `learning_rate`."
+                )
         seconds = time.perf_counter() - started
         epoch = Epoch(
             epoch=number,

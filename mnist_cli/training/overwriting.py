@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mnist_cli.errors import ModelError, SettingsError, UnfinishedError
+from mnist_cli.files.targets import is_same
 from mnist_cli.model import Model
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.checkpoint import Checkpoint, is_over
 
 
-def check_finished(path: Path) -> None:
-    """Raise UnfinishedError if a checkpoint would be lost that could be resumed."""
+def check_finished(path: Path, force: bool = False) -> None:
+    """Raise UnfinishedError if a checkpoint would be lost that could be resumed.
+
+    Raises
+    ------
+    UnfinishedError
+    SettingsError
+        If there is something else, which only ``force`` replaces.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return
     try:
         found = Checkpoint.load(path)
-    except ModelError:
-        return
+    except ModelError as error:
+        if force:
+            return
+        raise SettingsError(
+            f"{path} is there already, and no checkpoint: name another `checkpoint`, or replace it "
+            "with `force`."
+        ) from error
     if found.history and not is_over(found.recipe, found.history):
         raise UnfinishedError(
             f"{path} has {len(found.history)} of {found.recipe.epochs} epochs of an interrupted "
@@ -48,7 +62,7 @@ def check_replaceable(
     start : Path or None
         The model that training starts from, which may be the one at `out`.
     """
-    if not out.exists() or (start and os.path.realpath(start) == os.path.realpath(out)):
+    if not out.exists() or (start and is_same(start, out)):
         return
     advice = "name another `out`, or replace it with `force`."
     try:

@@ -7,8 +7,10 @@ machine, by anything that has the interface of `concurrent.futures`.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +19,22 @@ import numpy as np
 
 from mnist_cli import __version__
 from mnist_cli.data.dataset import Dataset
-from mnist_cli.data.loading import load_data
-from mnist_cli.errors import SettingsError, TrainingStoppedError
+from mnist_cli.data.loading import data_files, load_data
+from mnist_cli.data.sources import find_source
+from mnist_cli.errors import SettingsError, TrainingDivergedError, TrainingStoppedError
 from mnist_cli.evaluation import Evaluation, evaluate
-from mnist_cli.files.targets import check_distinct, check_writable
+from mnist_cli.files.locks import sole_writer
+from mnist_cli.files.targets import check_distinct, check_kept, check_writable, is_same
 from mnist_cli.model import Format, Model, check_format
 from mnist_cli.progress import SILENT, Progress
 from mnist_cli.recipe import Recipe
-from mnist_cli.settings import Setting, shown
+from mnist_cli.settings import Setting
+from mnist_cli.texts import as_written
 from mnist_cli.training.checkpoint import Checkpoint
 from mnist_cli.training.history import Epoch
 from mnist_cli.training.loop import check_fits, train
 from mnist_cli.training.overwriting import check_finished, check_replaceable
+from mnist_cli.training.sizes import check_sizes
 
 CHECKPOINT_EVERY = Setting(kind=int, least=1)
 
@@ -97,7 +103,7 @@ def run(
     format : {"model", "arrays"}
         See `Model.save`.
     force : bool
-        Whether to replace what is at `out`, whatever it is.
+        Whether to replace what is at `out` whatever it is, and at `checkpoint` what is none.
     checkpoint : path, optional
         Where to keep what an interrupted training needs to continue; that of `resume` if not given.
     checkpoint_every : int
@@ -124,8 +130,10 @@ def run(
     ------
     SettingsError
         If settings contradict each other, the checkpoint or the data; or a file would be lost: a
-        model of another recipe or data set at `out` (without `force`), or anything that is no
-        model. `UnfinishedError` of a checkpoint that could be resumed.
+        model of another recipe or data set at `out`, or anything that is no model, nor at
+        `checkpoint` a checkpoint (without `force`); a file of the data set; or a file that another
+        run is writing. If a file would be larger than what is read. `UnfinishedError` of a
+        checkpoint that could be resumed.
     ModelError
         If a model or checkpoint cannot be read or written.
     DataError, DownloadError
@@ -133,7 +141,7 @@ def run(
     TrainingStoppedError
         If `should_stop` said so; a checkpoint has then been written.
     TrainingDivergedError
-        If the loss is no longer a number.
+        If the loss is no longer a number, in training or of the test images.
     """
     began = time.perf_counter()
     check_format(format)
@@ -141,25 +149,43 @@ def run(
         checkpoint_every = CHECKPOINT_EVERY.check(checkpoint_every)
     except ValueError as error:
         raise SettingsError(
-            f"`checkpoint_every` is {shown(checkpoint_every)}, but {error}."
+            f"`checkpoint_every` is {as_written(checkpoint_every)}, but {error}."
         ) from error
-    plan = _Plan.made_of(
-        recipe, source, data_dir, out, force, checkpoint, resume, start, progress=progress
-    )
-    on_begin(plan.recipe, plan.data)
-    started = time.perf_counter()
-    model = _train(plan, checkpoint_every, watchers, should_stop, progress)
-    train_seconds = time.perf_counter() - started
-    measured = evaluate(model, plan.data.test)
-    model.metadata = {
-        "mnist_cli_version": __version__,
-        "numpy_version": np.__version__,
-        **plan.origin,
-        "test_accuracy": measured.accuracy,
-        "test_loss": measured.loss,
+    paths = {
+        "out": _path(out),
+        "checkpoint": _path(checkpoint) or _path(resume),
+        "resume": _path(resume),
+        "start": None if isinstance(start, Model) else _path(start),
     }
-    if plan.out:
-        model.save(plan.out, format)
+    check_distinct(paths)
+    written = {name: path for name in ("checkpoint", "out") if (path := paths[name])}
+    for path in written.values():
+        check_writable(path)
+    if isinstance(source, str):
+        check_kept(written, data_files(source, data_dir), "a file of the data set")
+    with ExitStack() as stack:
+        for name, path in written.items():
+            stack.enter_context(sole_writer(path, name))
+        plan = _Plan.made_of(recipe, source, data_dir, paths, force, start, progress)
+        on_begin(plan.recipe, plan.data)
+        started = time.perf_counter()
+        model = _train(plan, checkpoint_every, watchers, should_stop, progress)
+        train_seconds = time.perf_counter() - started
+        measured = evaluate(model, plan.data.test)
+        if not math.isfinite(measured.loss):
+            raise TrainingDivergedError(
+                f"Training diverged: the network ends with a loss of {measured.loss} on the test "
+                "images, and is no model; try a smaller `learning_rate`."
+            )
+        model.metadata = {
+            "mnist_cli_version": __version__,
+            "numpy_version": np.__version__,
+            **plan.origin,
+            "test_accuracy": measured.accuracy,
+            "test_loss": measured.loss,
+        }
+        if plan.out:
+            model.save(plan.out, format)
     seconds = time.perf_counter() - began
     return Run(model, plan.data.name, plan.data.title, measured, train_seconds, seconds, plan.out)
 
@@ -182,30 +208,20 @@ class _Plan:
         recipe: Recipe | None,
         source: str | Dataset,
         data_dir: str | Path | None,
-        out: str | Path | None,
+        paths: Mapping[str, Path | None],
         force: bool,
-        checkpoint: str | Path | None,
-        resume: str | Path | None,
         start: str | Path | Model | None,
         progress: Progress,
     ) -> _Plan:
         """Load what is needed, and check that it goes together and that nothing gets lost."""
+        resume = paths["resume"]
         if resume is not None and start is not None:
             raise SettingsError("`resume` and `start` exclude each other: leave one out.")
         resumed = Checkpoint.load(resume) if resume is not None else None
         recipe = recipe or (resumed.recipe if resumed else Recipe())
-        paths = {
-            "out": _path(out),
-            "checkpoint": _path(checkpoint) or _path(resume),
-            "resume": _path(resume),
-            "start": None if isinstance(start, Model) else _path(start),
-        }
-        check_distinct(paths)
-        for name in ("out", "checkpoint"):
-            if path := paths[name]:
-                check_writable(path)
-        if paths["checkpoint"] and not resumed:
-            check_finished(paths["checkpoint"])
+        check_sizes(recipe, paths["out"] is not None, paths["checkpoint"] is not None)
+        if paths["checkpoint"] and (not resumed or not is_same(paths["checkpoint"], resume or "")):
+            check_finished(paths["checkpoint"], force)
         model = start if isinstance(start, Model) else None
         if paths["start"]:
             model = Model.load(paths["start"])
@@ -215,6 +231,7 @@ class _Plan:
             dataset = source if isinstance(source, str) else source.name
             resumed.check_settings(str(resume), recipe, dataset)
         data = load_data(source, data_dir, progress) if isinstance(source, str) else source
+        find_source(data.name)
         if resumed:
             resumed.check_data(str(resume), data)
         origin = _origin(data, recipe, resumed, model)

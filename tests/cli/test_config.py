@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import Cli
+from conftest import Cli, copy_packed
 
 from mnist_cli.cli.config import config_keys
 from mnist_cli.cli.train import train
@@ -127,3 +127,34 @@ def test_a_config_that_is_wrong_is_one_sentence_that_names_it(
 def test_a_config_that_is_not_there_lists_those_that_are() -> None:
     with pytest.raises(ConfigError, match=r"no config nonsense.*\bdefault\b"):
         find_config("nonsense")
+
+
+def test_a_tilde_is_a_home_in_an_option_a_variable_and_a_config(
+    cli: Cli, small_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a shell leaves it alone there; and no folder is made that is called so."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    copy_packed(small_dir, home / "m")
+    (home / "t.toml").write_text(
+        '[train]\ndata-dir = "~/m"\nout = "~/c.npz"\nlog = "~/l"\ncheckpoint = "~/c"\nepochs = 1\n'
+    )
+    short = ("--hidden", 2, "--epochs", 1)
+    runs: list[tuple[tuple[object, ...], dict[str, str]]] = [
+        (("train", *short, "--data-dir=~/m", "--out=~/o.npz"), {}),
+        (("train", *short), {"MNIST_CLI_TRAIN_DATA_DIR": "~/m", "MNIST_CLI_TRAIN_OUT": "~/v.npz"}),
+        (("train", *short, "--out=~/d.npz"), {"MNIST_CLI_DATA_DIR": "~/m"}),
+        (("train", "--hidden", 2, "--config=~/t.toml"), {}),
+        (("train", "--data-dir=~/m", "--resume=~/c", "--out=~/r.npz"), {}),
+        (("train", *short, "--data-dir=~/m", "--from=~/o.npz", "--out=~/f.npz"), {}),
+        (("evaluate", "~/o.npz", "--data-dir=~/m", "--errors=~/e.csv"), {}),
+        (("predict", "--model=~/o.npz", "--index=0", "--data-dir=~/m"), {}),
+        (("show", "~/o.npz"), {}),
+    ]
+    for arguments, variables in runs:
+        result = cli(*arguments, **variables)
+        assert result.exit_code == 0, result.stderr
+    made = {"o.npz", "v.npz", "d.npz", "c.npz", "l", "c", "r.npz", "f.npz", "e.csv"}
+    assert made <= {path.name for path in home.iterdir()}
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, on_a_terminal
 
 from mnist_cli.cli.output import printable
 from mnist_cli.model import Model
@@ -38,8 +38,10 @@ def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def stopped(command: list[str], is_ready: Callable[[int], bool]) -> Any:
-    """Return what a command printed that was sent SIGTERM soon after its process was ready."""
+def stopped(
+    command: list[str], is_ready: Callable[[int], bool], number: int = signal.SIGTERM
+) -> Any:
+    """Return what a command printed that was sent a signal soon after its process was ready."""
     process = subprocess.Popen(
         [*PROGRAM, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -47,7 +49,7 @@ def stopped(command: list[str], is_ready: Callable[[int], bool]) -> Any:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     time.sleep(0.3)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     return (*process.communicate(timeout=60), process.returncode)
 
 
@@ -149,13 +151,73 @@ def has_two_threads(process: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-def test_sigterm_while_the_data_are_drawn_is_a_sentence_and_a_document(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_while_the_data_are_drawn_is_a_sentence_and_a_document(
+    number: int, expected: int, tmp_path: Path
+) -> None:
     command = ["train", "--dataset", "synthetic", "--json", "--out", str(tmp_path / "m.npz")]
-    stdout, stderr, status = stopped(command, has_two_threads)
-    assert status == 143
+    stdout, stderr, status = stopped(command, has_two_threads, number)
+    assert status == expected
     assert stderr.lstrip() == "Error: Terminated.\n"
     assert json.loads(stdout)["error"] == "Terminated."
     assert not (tmp_path / "m.npz").exists()
+
+
+def test_a_terminal_that_is_closed_costs_no_epoch_but_the_last(
+    small_dir: Path, tmp_path: Path
+) -> None:
+    """SIGHUP comes, and the bar cannot be drawn any more."""
+    import fcntl
+    import pty
+    import termios
+
+    terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (24, 80))
+    how = ["--data-dir", str(small_dir), "--checkpoint", "c", "--checkpoint-every", "100000"]
+    with subprocess.Popen(
+        [*PROGRAM, "train", "--epochs", "100000", "--hidden", "4", *how],
+        cwd=tmp_path,
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(end, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(end)
+        shown = b""
+        while b"%|" not in shown or b"epoch     50" not in shown:
+            shown += os.read(terminal, 4096)
+        os.close(terminal)
+    assert process.returncode == 129
+    assert len(Checkpoint.load(tmp_path / "c").history) >= 50
+
+
+def test_after_nohup_a_closed_terminal_ends_nothing(small_dir: Path, tmp_path: Path) -> None:
+    how = f"--data-dir {small_dir} --hidden 4 --epochs 200 --checkpoint c -q"
+    line = f"nohup $M train {how} & while ! test -e c; do sleep 0.05; done; kill -HUP $!; wait $!"
+    done = shell(line, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("MININTERVAL=abc", "NCOLS=abc", "ASCII=x", "COLOUR=foo", "FILE=abc", "GUI=1", "SELF=1"),
+        *("POSITION=50", "SMOOTHING=nan", "KWARGS=3"),
+    ],
+)
+def test_rubbish_in_the_variables_of_the_bars_costs_at_most_a_bar(
+    variable: str, small_dir: Path, tmp_path: Path
+) -> None:
+    name, _, value = variable.partition("=")
+    command = ["train", "--data-dir", str(small_dir), "--epochs", "30", "--hidden", "64"]
+    status, shown = on_a_terminal(command, tmp_path, None, **{f"TQDM_{name}": value})
+    assert status == 0
+    assert b"test accuracy" in shown
+    assert b"epoch 30/30" in shown
+    for word in (b"Traceback", b"Warning", b"ignored"):
+        assert word not in shown
 
 
 def test_in_the_background_ctrl_c_is_not_ours(small_dir: Path, tmp_path: Path) -> None:

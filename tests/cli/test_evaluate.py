@@ -42,9 +42,12 @@ def test_evaluate_as_json(cli: Cli, model: Path, small_dir: Path) -> None:
     assert list(document) == [
         *("models", "dataset", "title", "split", "views", "examples", "accuracy", "loss"),
         *("errors", "confusion_matrix", "per_class"),
+        *("mean_grey", "better_than_guessing", "remarks"),
     ]
     assert (document["dataset"], document["title"]) == ("mnist", str(small_dir))
-    assert document["models"] == [{"path": "model.npz", "accuracy": document["accuracy"]}]
+    assert document["models"] == [
+        {"path": "model.npz", "accuracy": document["accuracy"], "same_data": True}
+    ]
     assert document["examples"] == 200
     assert document["errors"] == round(200 * (1 - document["accuracy"]))
     matrix = document["confusion_matrix"]
@@ -185,7 +188,7 @@ def test_the_list_of_errors_does_not_replace_the_model(
     before = model.read_bytes()
     result = cli("evaluate", model, "--data-dir", small_dir, "--errors", f"./{model}")
     assert result.exit_code == 2
-    assert "--errors is the model" in result.stderr
+    assert "is a model that is read" in result.stderr
     assert model.read_bytes() == before
 
 

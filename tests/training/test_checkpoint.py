@@ -134,7 +134,9 @@ def test_killed_at_any_moment_it_goes_on_from_a_whole_checkpoint(
     assert left == {"whole.npz", "run.checkpoint", "model.npz"}
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_with_a_checkpoint_and_says_how_to_go_on(
     number: int, status: int, small_dir: Path, tmp_path: Path
 ) -> None:
