@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.data.network import shown
 
 
 def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[str, ...]) -> object:
@@ -21,7 +22,9 @@ def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[s
         except ValueError:
             sound = False
         if not sound:
-            raise click.BadParameter(f"{url!r} is not an http or https URL", context, parameter)
+            raise click.BadParameter(
+                f"{shown(url)!r} is not an http or https URL", context, parameter
+            )
     return urls
 
 

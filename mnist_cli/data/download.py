@@ -5,6 +5,7 @@ A file appears under its real name only after its size and its SHA-256 were righ
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -118,12 +119,23 @@ def download(
                     data_dir.rmdir()  # if it is still empty
             raise
         except OSError as error:
-            raise DataError(
-                f"{data_dir} cannot be written to ({error.strerror or error}): "
-                "make room or name another `data_dir`."
-            ) from error
+            raise _unwritable(data_dir, error) from error
         results.append(fetched)
     return results
+
+
+def _unwritable(data_dir: Path, error: OSError) -> DataError:
+    """Return what to say, and what to do, where the system lets no file be written."""
+    advice = "name another `data_dir`"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        advice = f"make room, or {advice}"
+    elif error.errno in (errno.EISDIR, errno.EEXIST, errno.ENOTDIR, errno.ENOTEMPTY):
+        advice = f"move away what is in the place of a file or a folder, or {advice}"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        advice = f"get leave to write there, or {advice}"
+    place = error.filename2 or error.filename or data_dir
+    place = data_dir if ".part" in str(place) else place
+    return DataError(f"{place} cannot be written to ({error.strerror or error}): {advice}.")
 
 
 def download_if_missing(
@@ -222,18 +234,23 @@ def _fetch(
     mirrors: list[str], name: str, data_dir: Path, published: Published, progress: Progress
 ) -> Fetched:
     """Take a file from the first mirror that has it; a mirror that fails goes to the back."""
-    from mnist_cli.data.http import stream  # for those alone who have no files yet
+    # For those alone who have no files yet.
+    from mnist_cli.data.http import stream
+    from mnist_cli.data.network import shown
 
-    failures = []
+    failures: list[str] = []
+    tried = 0
     for mirror in list(mirrors):
         url = f"{mirror.rstrip('/')}/{name}"
         try:
             pieces = stream(url, progress.remark)
-            return _write_verified(pieces, name, url, data_dir, published, progress)
+            return _write_verified(pieces, name, shown(url), data_dir, published, progress)
         except DownloadError as error:
-            failures.append(str(error))
+            if str(error) not in failures:  # a proxy, and what a variable names, fails for all
+                failures.append(str(error))
             mirrors.remove(mirror)
             mirrors.append(mirror)
-            if len(failures) < len(mirrors):
+            tried += 1
+            if tried < len(mirrors):
                 progress.remark(f"{error}; trying the next mirror.")
     raise DownloadError(f"No mirror gave {name} ({'; '.join(failures)}): {ADVICE}.")
