@@ -6,7 +6,6 @@ Nothing else is taken from it: what stands in ``~/.netrc`` is sent to nobody.
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -126,6 +125,8 @@ def find_certificates() -> str | bool:
     DownloadError
         If a variable names one that cannot be used.
     """
+    import ssl  # 10 ms, for those alone who download
+
     named = [(variable, os.environ[variable]) for variable in BUNDLES if os.environ.get(variable)]
     if not named:
         return True
@@ -149,6 +150,8 @@ def find_certificates() -> str | bool:
 
 def certificate_fault(error: BaseException, host: str) -> str:
     """Return what is wrong with the certificate of a server, and what to do."""
+    import ssl
+
     found = [cause for cause in causes(error) if isinstance(cause, ssl.SSLError)]
     refused = [cause for cause in found if isinstance(cause, ssl.SSLCertVerificationError)]
     if not refused:

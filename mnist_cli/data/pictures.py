@@ -21,7 +21,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from mnist_cli.data.idx import TYPES, parse_idx
+from mnist_cli.data.gunzip import MAGIC
+from mnist_cli.data.idx import TYPES, Header, read_idx_item, told
 from mnist_cli.errors import DataError, PictureError
 from mnist_cli.images.picture import LONGEST, Prepared, as_is, prepare
 from mnist_cli.images.resampling import SIDE
@@ -109,9 +110,9 @@ def read_picture(source: str | Path | IO[bytes], index: int | None = None) -> Pi
         content = _content(source)
         if not content:
             raise PictureError("is empty: give a picture.")
-        stack = _stack(content)
-        if stack is not None:
-            picture = _chosen(stack, index)
+        found = _of_arrays(content, index)
+        if found is not None:
+            picture = found
         elif index is not None:
             raise PictureError("holds one picture, of which none can be chosen by `index`.")
         elif re.match(rb"P[25]\s", content):
@@ -130,6 +131,8 @@ def _content(source: str | Path | IO[bytes]) -> bytes:
         if isinstance(source, (str, Path)):
             if Path(source).is_dir():
                 raise PictureError("is a folder: name the pictures in it, or use 'mnist-cli pack'.")
+            if Path(source).stat().st_size > LARGEST_FILE:
+                raise _too_long()
             with Path(source).open("rb") as file:
                 content = file.read(LARGEST_FILE + 1)
         else:
@@ -140,8 +143,12 @@ def _content(source: str | Path | IO[bytes]) -> bytes:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"cannot be read: {reason}.") from error
     if len(content) > LARGEST_FILE:
-        raise PictureError(f"has more than the {LARGEST_FILE:,} bytes that are read: shrink it.")
+        raise _too_long()
     return content
+
+
+def _too_long() -> PictureError:
+    return PictureError(f"has more than the {LARGEST_FILE:,} bytes that are read: shrink it.")
 
 
 def _too_large(width: int, height: int) -> PictureError:
@@ -150,14 +157,23 @@ def _too_large(width: int, height: int) -> PictureError:
     )
 
 
-def _stack(content: bytes) -> NDArray[Any] | None:
-    """Return the array of an IDX or ``.npy`` file, and None of any other."""
+def _of_arrays(content: bytes, index: int | None) -> Picture | None:
+    """Return an image of an IDX or ``.npy`` file, and None of any other file."""
     is_idx = content[:2] == b"\0\0" and content[2:3] and content[2] in TYPES
-    if (is_idx and 1 <= content[3] <= 4) or content[:2] == b"\x1f\x8b":
+    if (is_idx and 1 <= content[3] <= 4) or content[:2] == MAGIC:
+        shapes: list[tuple[int, ...]] = []
+
+        def choose(header: Header) -> int | None:
+            shapes.append(header.shape)
+            return _choose(header.shape, index)
+
         try:
-            return parse_idx(content, "IDX")
+            pixels = read_idx_item(io.BytesIO(content), "IDX", choose)
         except DataError as error:
+            if isinstance(error, PictureError):
+                raise
             raise PictureError(f"is no IDX file, or a broken one: {error}") from error
+        return _picture(pixels, shapes[0])
     if content[:6] != npy.MAGIC_PREFIX:
         return None
     file = io.BytesIO(content)
@@ -174,31 +190,37 @@ def _stack(content: bytes) -> NDArray[Any] | None:
     except Exception as error:
         # Of a damaged header, NumPy raises whatever it comes upon.
         raise PictureError(f"is a broken .npy file ({error}): write it anew.") from error
-    native: NDArray[Any] = array.astype(dtype.newbyteorder("="), copy=False)
-    return native
+    chosen = _choose(shape, index)
+    pixels = array if chosen is None else array[chosen]
+    return _picture(pixels.astype(dtype.newbyteorder("="), copy=False), shape)
 
 
-def _chosen(stack: NDArray[Any], index: int | None) -> Picture:
-    """Return one image of an array that may hold several."""
-    is_single = stack.ndim == 2 or (stack.ndim == 3 and stack.shape[2] in (1, 2, 3, 4))
+def _choose(shape: tuple[int, ...], index: int | None) -> int | None:
+    """Return which image to read of an array that may hold several; None if it is one itself."""
+    is_single = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 2, 3, 4))
     if is_single and index is not None:
         raise PictureError("holds one picture, of which none can be chosen by `index`.")
-    if not is_single and stack.ndim not in (3, 4):
-        raise PictureError(f"has the shape {stack.shape}, which is that of no picture.")
+    if not is_single and len(shape) not in (3, 4):
+        raise PictureError(f"has the shape {told(shape)}, which is that of no picture.")
+    height, width = shape[:2] if is_single else shape[1:3]
     if is_single:
-        pixels = stack
-    elif index is None and len(stack) != 1:
-        raise PictureError(f"holds {len(stack):,} images: choose one by its `index`.")
+        chosen = None
+    elif index is None and shape[0] != 1:
+        raise PictureError(f"holds {shape[0]:,} images: choose one by its `index`.")
     else:
-        index = index or 0
-        if not 0 <= index < len(stack):
-            raise PictureError(f"holds {len(stack):,} images, and none has the `index` {index}.")
-        pixels = stack[index]
-    height, width = pixels.shape[:2]
+        chosen = index or 0
+        if chosen >= shape[0]:
+            raise PictureError(f"holds {shape[0]:,} images, and none has the `index` {chosen}.")
     if height * width > LARGEST:
         raise _too_large(width, height)
-    is_framed = not is_single and pixels.shape == (SIDE, SIDE) and pixels.dtype == np.uint8
-    return Picture(pixels, (width, height), is_framed)
+    return chosen
+
+
+def _picture(pixels: NDArray[Any], shape: tuple[int, ...]) -> Picture:
+    """Return an image that was chosen of an array of that shape."""
+    height, width = pixels.shape[:2]
+    is_framed = pixels.ndim < len(shape) and pixels.shape == (SIDE, SIDE)
+    return Picture(pixels, (width, height), is_framed and pixels.dtype == np.uint8)
 
 
 def _parse_pgm(content: bytes) -> NDArray[Any]:
