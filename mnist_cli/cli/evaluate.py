@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 def evaluate(
     models: tuple[Path, ...],
     dataset: str | None,
-    data_dir: Path,
+    data_dir: Path | None,
     split: str,
     views: int,
     min_accuracy: float | None,
@@ -161,7 +161,7 @@ def one_dataset(models: Sequence[Model]) -> str:
 
 
 def load_images(
-    models: Sequence[Model], dataset: str, split: str, data_dir: Path, progress: Progress
+    models: Sequence[Model], dataset: str, split: str, data_dir: Path | None, progress: Progress
 ) -> tuple[Split, int]:
     """Return the images to measure on, and which image of its part the first of them is.
 

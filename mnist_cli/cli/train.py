@@ -39,7 +39,8 @@ NEEDS["checkpoint_every"] = ("checkpoint", ())
     type=click.Choice(list(SOURCES)),
     default="mnist",
     show_default=True,
-    help=f"{', or '.join(source.help for source in SOURCES.values())}.",
+    help=f"{'; '.join(f'{name}: {source.help}' for name, source in SOURCES.items())}. What was "
+    "published is downloaded if it is not there.",
 )
 @options.data_dir
 @recipe_options
@@ -110,7 +111,7 @@ NEEDS["checkpoint_every"] = ("checkpoint", ())
 @options.quiet
 def train(
     dataset: str,
-    data_dir: Path,
+    data_dir: Path | None,
     start: Path | None,
     out: Path,
     format: Any,

@@ -7,6 +7,7 @@ last dimension fastest; everything is big-endian (LeCun, Cortes and Burges 1998)
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import math
 import os
@@ -197,6 +198,8 @@ class _Source:
             raise DataError(f"{self._said(header)}, but is too short for that: {self._mend}.")
         if header.length > LARGEST:
             raise DataError(f"{self._said(header)}, more than the {LARGEST:,} that are read.")
+        if not self._layers and 4 + len(sizes) + header.length < self._most:
+            raise DataError(f"{self._said(header)}, but goes on after them: {self._mend}.")
         return header
 
     def _what(self, beginning: bytes, magic: bytes) -> str:
@@ -300,6 +303,14 @@ def checksum(array: NDArray[Any]) -> int:
     """Return the CRC-32 of the IDX file that holds an array, as it is unpacked."""
     header, numbers = _encode(array)
     return zlib.crc32(numbers.data, zlib.crc32(header))
+
+
+def idx_sum(array: NDArray[Any]) -> str:
+    """Return the SHA-256 of the IDX file that holds an array, as it is unpacked."""
+    header, numbers = _encode(array)
+    digest = hashlib.sha256(header)
+    digest.update(numbers.data)
+    return digest.hexdigest()
 
 
 def _encode(array: NDArray[Any]) -> tuple[bytes, NDArray[Any]]:
