@@ -45,9 +45,9 @@ def refuse_other_contents(folder: Path, published: Published, *, is_asked: bool)
     if not others:
         return
     for name in SOURCES:
-        if (reason := _other_set(folder, name, names, published)) is not None:
+        if (other := _other_set(folder, name, names, published)) is not None:
             raise DataError(
-                f"{folder} holds {reason}, and not {title}: read it by `dataset` {name}."
+                f"{folder} holds {other}, and not {title}: read it by `dataset` {name}."
             )
     if found := next(filter(None, map(EMNIST.match, names)), None):
         kind = "the letters" if found[1] == "letters" else f"the part {found[1]}"
@@ -89,7 +89,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _is_own(name: str, published: Published) -> bool:
-    """Return whether something belongs to a data set, or to others that lie in a folder beside it."""
+    """Return whether something belongs to a data set, or to others that have a folder beside it."""
     stems = [form for stem in published.names for form in (stem, dotted(stem))]
     folders = [inner.split("/")[0] for inner in published.folders]
     own = [*stems, *(f"{stem}.gz" for stem in stems), *folders, *SOURCES, published.archive]
@@ -97,7 +97,7 @@ def _is_own(name: str, published: Published) -> bool:
 
 
 def _other_set(folder: Path, name: str, names: list[str], published: Published) -> str | None:
-    """Return the title of a published data set if a folder holds that one and not the wanted one."""
+    """Return the title of a published data set if a folder holds that one."""
     other = SOURCES[name].published
     if other is None or name == name_of(published):
         return None
@@ -114,9 +114,7 @@ def _pictures(folder: Path, names: list[str]) -> str:
     """Return an example of pictures that lie in a folder, or in its folders 0 to 9."""
     digits = [name for name in names if name in map(str, range(10)) and (folder / name).is_dir()]
     if digits:
-        return (
-            f"the folders {digits[0]} to {digits[-1]}" if digits[1:] else f"the folder {digits[0]}"
-        )
+        return f"in the folders {', '.join(digits)}"
     return next((name for name in names if name.lower().endswith(PICTURES)), "")
 
 

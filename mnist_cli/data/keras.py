@@ -115,7 +115,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
-    """Read what stands before the numbers of an array: shape, dtype, and whether in Fortran's order."""
+    """Read what stands before the numbers: shape, dtype, and whether the first index is fastest."""
     version = npy.read_magic(file)
     if version != (1, 0):
         raise ValueError("a header that is too long")
@@ -130,5 +130,5 @@ def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     with archive.open(name) as file:
         shape, dtype, is_fortran = _header(file)
         content = file.read(math.prod(shape) * dtype.itemsize + 1)
-    order = "F" if is_fortran else "C"
-    return np.frombuffer(content, dtype).reshape(shape, order=order)  # type: ignore[arg-type]
+    numbers: NDArray[Any] = np.frombuffer(content, dtype)
+    return numbers.reshape(shape[::-1]).T if is_fortran else numbers.reshape(shape)

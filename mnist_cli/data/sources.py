@@ -67,7 +67,7 @@ class Published:
         )
 
     def is_same(self, sums: Mapping[str, str], other: Mapping[str, str]) -> bool:
-        """Return whether two records of SHA-256, by names, are of the same data, packed or plain."""
+        """Return whether two records of SHA-256, by names, are of the same data in any packing."""
         one, two = self._identity(sums), self._identity(other)
         if not one or not two:
             return dict(sums) == dict(other)

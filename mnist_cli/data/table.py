@@ -1,4 +1,4 @@
-"""Images as rows of a CSV file, as Kaggle has them: a label, then 784 greys; with or without a header.
+"""Images as rows of a CSV file, as Kaggle has them: a label, then 784 greys.
 
 A table without labels, as the one that Kaggle wants readings of, cannot be measured on. Where there
 is no other, the last seventh of the labelled one is kept for testing, as MNIST's share is.
