@@ -53,7 +53,7 @@ def refuse_other_contents(folder: Path, published: Published, *, is_asked: bool)
         kind = "the letters" if found[1] == "letters" else f"the part {found[1]}"
         raise DataError(
             f"{folder} holds {kind} of EMNIST, which the network, with its ten outputs for ten "
-            f"digits, does not read: take `dataset` emnist-digits, or {choose}."
+            f"digits, does not read: {choose}, as one with EMNIST's digits."
         )
     if pictures := _pictures(folder, names):
         raise DataError(
@@ -66,6 +66,13 @@ def refuse_other_contents(folder: Path, published: Published, *, is_asked: bool)
                 f"{folder} holds {name}, which is packed, and not {title}: unpack it with "
                 f"'{command}', or {choose}."
             )
+    known = [name for part in published.tables.values() for name in part if name in names]
+    if known:
+        wanted = " or ".join(published.tables["train"])
+        raise DataError(
+            f"{folder} holds {_listed(known)}, but no table with labels to train on: add one that "
+            f"is called {wanted}, or {choose}."
+        )
     tables = [name for name in others if Path(name).suffix.lower() in (".csv", ".npz", ".npy")]
     if tables:
         raise DataError(
@@ -114,7 +121,7 @@ def _pictures(folder: Path, names: list[str]) -> str:
     """Return an example of pictures that lie in a folder, or in its folders 0 to 9."""
     digits = [name for name in names if name in map(str, range(10)) and (folder / name).is_dir()]
     if digits:
-        return f"in the folders {', '.join(digits)}"
+        return f"in {'folders' if digits[1:] else 'a folder'} {', '.join(digits)}"
     return next((name for name in names if name.lower().endswith(PICTURES)), "")
 
 

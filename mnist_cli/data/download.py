@@ -19,8 +19,8 @@ from typing import IO
 
 from mnist_cli.data.contents import refuse_other_contents
 from mnist_cli.data.gunzip import LAYERS, MAGIC, Unpacked
-from mnist_cli.data.idx import LARGEST, PIECE, read_idx
-from mnist_cli.data.lookalikes import BEGINNING, recognise
+from mnist_cli.data.idx import LARGEST, PIECE, read_idx, read_idx_header
+from mnist_cli.data.lookalikes import BEGINNING, Lookalike, recognise
 from mnist_cli.data.mnist import find_file
 from mnist_cli.data.sources import SOURCES, Published, name_of
 from mnist_cli.errors import DataError, DownloadError
@@ -122,7 +122,7 @@ def download(
                 results.append(right[stem])
                 continue
             if path and not force:
-                progress.remark(f"{path} is {_what(path)}: fetching it anew.")
+                progress.remark(f"{path} is {_lookalike(path).what}: fetching it anew.")
             data_dir.mkdir(parents=True, exist_ok=True)
             fetched = supplier.get(stem)
             if path and path.parent == data_dir and path.name != fetched.name:
@@ -204,10 +204,12 @@ def _found_right(path: Path, stem: str, published: Published) -> Fetched | None:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     fetched = Fetched(path.name, size, digest, "already there")
     known = {published.sums.get(name, (0, ""))[1] for name in (stem, f"{stem}.gz")}
-    if digest in known or (
-        size <= (most or LARGEST) and right_form(path.read_bytes(), stem, published)
-    ):
+    if digest in known:
         return fetched
+    if size <= (most or LARGEST) and right_form(path.read_bytes(), stem, published):
+        with suppress(DataError):  # it may be packed more often than is read
+            read_idx_header(path)
+            return fetched
     if not any(known):  # then it is right if it is sound
         with suppress(DataError):
             read_idx(path)
@@ -227,13 +229,11 @@ def _refuse_other_data(path: Path, published: Published) -> None:
     )
 
 
-def _what(path: Path) -> str:
+def _lookalike(path: Path) -> Lookalike:
     """Return what a file is that is not right."""
     with suppress(OSError), path.open("rb") as file:
-        found = recognise(file.read(BEGINNING))
-        if found and not found.what.startswith("packed by gzip"):
-            return found.what
-    return "broken"
+        return recognise(file.read(BEGINNING)) or Lookalike("broken")
+    return Lookalike("broken")
 
 
 def _unwritable(data_dir: Path, error: OSError) -> DataError:
@@ -309,9 +309,7 @@ class _Supplier:
             with path.open("rb") as file:
                 return self._write(iter(lambda: file.read(PIECE), b""), stem, str(path))
         except DownloadError as error:
-            with path.open("rb") as file:
-                found = recognise(file.read(BEGINNING))
-            cure = f"{found.cure}, or " if found and found.cure else ""
+            cure = f"{cure}, or " if (cure := _lookalike(path).cure) else ""
             raise DownloadError(
                 f"{error}: {cure}name a folder with {self.published.title}'s own files."
             ) from error
@@ -354,7 +352,7 @@ class _Supplier:
         """Raise DownloadError if a file is known and this is not it."""
         expected, title = self.published.sums.get(f"{stem}.gz", (0, ""))[0], self.published.title
         found = recognise(content[:BEGINNING])
-        what = f", and is {found.what}" if found and content[:2] != MAGIC else ""
+        what = f", and is {found.what}" if found else ""
         if len(content) < expected:
             raise DownloadError(
                 f"{source} ended after {len(content):,} of {expected:,} bytes{what}"

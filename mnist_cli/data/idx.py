@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.gunzip import MAGIC, unpack
+from mnist_cli.data.gunzip import LAYERS, MAGIC, unpack
 from mnist_cli.data.lookalikes import BEGINNING, recognise
 from mnist_cli.errors import DataError
 from mnist_cli.files.atomic import atomic_write
@@ -143,7 +143,9 @@ def read_idx_item(
     file.seek(0)
     path = Path(name)
     with _errors(path, FETCH_ANEW):
-        source = _Source(io.BufferedReader(cast("io.RawIOBase", file)), stored, path, FETCH_ANEW)
+        is_buffered = isinstance(file, io.BufferedReader)
+        raw = file if is_buffered else io.BufferedReader(cast("io.RawIOBase", file))
+        source = _Source(cast("io.BufferedReader", raw), stored, path, FETCH_ANEW)
         header = source.header()
         index = choose(header)
         return source.numbers(header) if index is None else source.item(header, index)
@@ -204,6 +206,8 @@ class _Source:
 
     def _what(self, beginning: bytes, magic: bytes) -> str:
         """Return what the file is instead, and what to do."""
+        if beginning.startswith(MAGIC):
+            return f"but packed by gzip {LAYERS + 1} times or more: unpack it with 'gunzip'"
         if found := recognise(beginning):
             cure = f"{found.cure}, or {self._mend}" if found.cure else self._mend
             return f"but {found.what}: {cure}"

@@ -27,7 +27,6 @@ POINTER = Lookalike(
 STARTS = {
     b"version https://git-lfs": POINTER,
     b"version https://hawser": POINTER,
-    b"\x1f\x8b": Lookalike("packed by gzip again and again", "unpack it with 'gunzip'"),
     b"PK\x03\x04": Lookalike("a zip archive", "unpack it with 'unzip'"),
     b"PK\x05\x06": Lookalike("an empty zip archive"),
     b"7z\xbc\xaf\x27\x1c": Lookalike("a 7z archive", "unpack it with '7z x'"),

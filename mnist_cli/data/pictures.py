@@ -10,9 +10,11 @@ from __future__ import annotations
 import io
 import logging
 import math
+import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -107,33 +109,37 @@ def read_picture(source: str | Path | IO[bytes], index: int | None = None) -> Pi
     """
     name = "The picture" if hasattr(source, "read") else str(source)
     try:
-        content = _content(source)
+        with _opened(source) as file:
+            picture = _of_arrays(file, index)
+            if picture is not None:
+                return picture
+            content = file.read()
         if not content:
             raise PictureError("is empty: give a picture.")
-        found = _of_arrays(content, index)
-        if found is not None:
-            picture = found
-        elif index is not None:
+        if index is not None:
             raise PictureError("holds one picture, of which none can be chosen by `index`.")
-        elif re.match(rb"P[25]\s", content):
+        if re.match(rb"P[25]\s", content):
             pixels = _parse_pgm(content)
-            picture = Picture(pixels, (pixels.shape[1], pixels.shape[0]))
-        else:
-            picture = _read_by_pillow(content)
+            return Picture(pixels, (pixels.shape[1], pixels.shape[0]))
+        return _read_by_pillow(content)
     except PictureError as error:
         raise error.of(name) from error
-    return picture
 
 
-def _content(source: str | Path | IO[bytes]) -> bytes:
-    """Return what is in a file, which is no longer than `LARGEST_FILE`."""
+@contextmanager
+def _opened(source: str | Path | IO[bytes]) -> Iterator[IO[bytes]]:
+    """Open a file that is no longer than `LARGEST_FILE`."""
     try:
         if isinstance(source, (str, Path)):
             if Path(source).is_dir():
                 raise PictureError("is a folder: name the pictures in it, or use 'mnist-cli pack'.")
-            if Path(source).stat().st_size > LARGEST_FILE:
-                raise _too_long()
-            with Path(source).open("rb") as file:
+            if Path(source).is_file():
+                if Path(source).stat().st_size > LARGEST_FILE:
+                    raise _too_long()
+                with Path(source).open("rb") as file:
+                    yield file
+                return
+            with Path(source).open("rb") as file:  # a pipe, or nothing
                 content = file.read(LARGEST_FILE + 1)
         else:
             content = source.read(LARGEST_FILE + 1)
@@ -144,7 +150,7 @@ def _content(source: str | Path | IO[bytes]) -> bytes:
         raise PictureError(f"cannot be read: {reason}.") from error
     if len(content) > LARGEST_FILE:
         raise _too_long()
-    return content
+    yield io.BytesIO(content)
 
 
 def _too_long() -> PictureError:
@@ -157,10 +163,12 @@ def _too_large(width: int, height: int) -> PictureError:
     )
 
 
-def _of_arrays(content: bytes, index: int | None) -> Picture | None:
-    """Return an image of an IDX or ``.npy`` file, and None of any other file."""
-    is_idx = content[:2] == b"\0\0" and content[2:3] and content[2] in TYPES
-    if (is_idx and 1 <= content[3] <= 4) or content[:2] == MAGIC:
+def _of_arrays(file: IO[bytes], index: int | None) -> Picture | None:
+    """Return an image of an IDX or ``.npy`` file, and None of any other file, from its start."""
+    start = file.read(6)
+    file.seek(0)
+    is_idx = start[:2] == b"\0\0" and start[2:3] and start[2] in TYPES
+    if (is_idx and start[3:4] and 1 <= start[3] <= 4) or start[:2] == MAGIC:
         shapes: list[tuple[int, ...]] = []
 
         def choose(header: Header) -> int | None:
@@ -168,29 +176,32 @@ def _of_arrays(content: bytes, index: int | None) -> Picture | None:
             return _choose(header.shape, index)
 
         try:
-            pixels = read_idx_item(io.BytesIO(content), "IDX", choose)
+            pixels = read_idx_item(file, "IDX", choose)
+        except PictureError:
+            raise
         except DataError as error:
-            if isinstance(error, PictureError):
-                raise
             raise PictureError(f"is no IDX file, or a broken one: {error}") from error
         return _picture(pixels, shapes[0])
-    if content[:6] != npy.MAGIC_PREFIX:
+    if start != npy.MAGIC_PREFIX:
         return None
-    file = io.BytesIO(content)
+    length = file.seek(0, os.SEEK_END)
+    file.seek(0)
     try:
         with warnings.catch_warnings(action="ignore"):
             version = npy.read_magic(file)
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, is_fortran, dtype = read(file)
         size = math.prod(shape)
-        if dtype.hasobject or size * dtype.itemsize != len(content) - file.tell():
+        if dtype.hasobject or size * dtype.itemsize != length - file.tell():
             raise ValueError("its header promises something else")
-        array = np.frombuffer(content, dtype, size, file.tell())
-        array = array.reshape(shape, order="F" if is_fortran else "C")
+        if min(shape, default=1) < 1:
+            raise ValueError("it holds nothing")
     except Exception as error:
         # Of a damaged header, NumPy raises whatever it comes upon.
         raise PictureError(f"is a broken .npy file ({error}): write it anew.") from error
     chosen = _choose(shape, index)
+    numbers = np.frombuffer(file.read(), dtype)
+    array = numbers.reshape(shape[::-1]).T if is_fortran else numbers.reshape(shape)
     pixels = array if chosen is None else array[chosen]
     return _picture(pixels.astype(dtype.newbyteorder("="), copy=False), shape)
 
