@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from mnist_cli.data.mnist import find_file
+from mnist_cli.data.network import printable
 from mnist_cli.data.sources import SOURCES, Published, dotted, name_of
 from mnist_cli.errors import DataError
 
@@ -63,7 +64,7 @@ def refuse_other_contents(folder: Path, published: Published, *, is_asked: bool)
     for name in others:
         if command := PACKED.get(Path(name).suffix.lower()):
             raise DataError(
-                f"{folder} holds {name}, which is packed, and not {title}: unpack it with "
+                f"{folder} holds {printable(name, 60)}, which is packed, and not {title}: unpack it with "
                 f"'{command}', or {choose}."
             )
     known = [name for part in published.tables.values() for name in part if name in names]
@@ -122,11 +123,12 @@ def _pictures(folder: Path, names: list[str]) -> str:
     digits = [name for name in names if name in map(str, range(10)) and (folder / name).is_dir()]
     if digits:
         return f"in {'folders' if digits[1:] else 'a folder'} {', '.join(digits)}"
-    return next((name for name in names if name.lower().endswith(PICTURES)), "")
+    return printable(next((name for name in names if name.lower().endswith(PICTURES)), ""), 60)
 
 
 def _listed(names: list[str]) -> str:
     """Return some names as a text."""
     rest = len(names) - 2
-    shown = names if rest <= 1 else [*names[:2], f"{rest:,} more"]
+    shown = [printable(name, 60) for name in names[: 3 if rest <= 1 else 2]]
+    shown += [f"{rest:,} more"] * (rest > 1)
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if shown[1:] else shown)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mnist_cli.data.dataset import Split
 from mnist_cli.data.idx import LARGEST, told
 from mnist_cli.data.mnist import check_digits
+from mnist_cli.data.network import printable
 from mnist_cli.errors import DataError
 from mnist_cli.files.archive import open_archive
 from mnist_cli.images.resampling import SIDE
@@ -69,7 +70,7 @@ class KerasPart:
         found = []
         for name in (f"x_{self.split}", f"y_{self.split}"):
             if names.count(f"{name}.npy") != 1:
-                there = ", ".join(names[:4])
+                there = printable(", ".join(names[:4]), 80) or "none"
                 raise DataError(
                     f"{self.path} should have one {name}, as Keras has it, but has {there}: name "
                     "another `data_dir`."
