@@ -64,8 +64,8 @@ def refuse_other_contents(folder: Path, published: Published, *, is_asked: bool)
     for name in others:
         if command := PACKED.get(Path(name).suffix.lower()):
             raise DataError(
-                f"{folder} holds {printable(name, 60)}, which is packed, and not {title}: unpack it with "
-                f"'{command}', or {choose}."
+                f"{folder} holds {printable(name, 60)}, which is packed, and not {title}: unpack "
+                f"it with '{command}', or {choose}."
             )
     known = [name for part in published.tables.values() for name in part if name in names]
     if known:
