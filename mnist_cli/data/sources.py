@@ -343,15 +343,15 @@ EMNIST = Published(
 
 SOURCES = {
     "mnist": Source("MNIST", MNIST),
-    "fashion-mnist": Source("ten kinds of clothes", FASHION),
-    "kmnist": Source("ten kuzushiji", KMNIST),
-    "emnist-digits": Source("EMNIST's 280,000 digits", EMNIST),
-    "qmnist": Source("MNIST with 60,000 test images", QMNIST),
     "synthetic": Source(
         "digits drawn by the program itself",
         draw=_draw_synthetic,
         caveat=", drawn by the program, which are not MNIST's",
     ),
+    "fashion-mnist": Source("ten kinds of clothes", FASHION),
+    "kmnist": Source("ten kuzushiji", KMNIST),
+    "emnist-digits": Source("EMNIST's 280,000 digits", EMNIST),
+    "qmnist": Source("MNIST with 60,000 test images", QMNIST),
 }
 """Every data set by its name; ``mnist`` stands for any in MNIST's format that a folder holds."""
 
