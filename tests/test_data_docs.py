@@ -1,4 +1,4 @@
-"""The page on data is true: its commands are run on small stand-ins, and its names are the code's."""
+"""The page on data is true: its commands are run on small stand-ins, and its names are ours."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_every_command_on_the_page_does_what_it_says(
 ) -> None:
     copy_packed(small_dir, tmp_path / "downloads")
     parts = {split: load_split("mnist", split, small_dir) for split in STEMS}
-    for folder in ("keras", "kaggle", "emnist", "pictures"):
-        (tmp_path / folder).mkdir()
+    for name in ("keras", "kaggle", "emnist", "pictures"):
+        (tmp_path / name).mkdir()
     arrays = {f"x_{split}": part.images for split, part in parts.items()}
     arrays |= {f"y_{split}": part.labels for split, part in parts.items()}
     np.savez_compressed(tmp_path / "keras" / "mnist.npz", **arrays)
@@ -48,9 +48,9 @@ def test_every_command_on_the_page_does_what_it_says(
     published = SOURCES["mnist"].published
     assert published
     sums = {
-        name: (len(content), hashlib.sha256(content).hexdigest())
+        key: (len(content), hashlib.sha256(content).hexdigest())
         for packed in NAMES
-        for name, content in (
+        for key, content in (
             (packed, (small_dir / packed).read_bytes()),
             (packed[:-3], gzip.decompress((small_dir / packed).read_bytes())),
         )
