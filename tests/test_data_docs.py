@@ -9,6 +9,7 @@ import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def test_every_command_on_the_page_does_what_it_says(
     parts = {split: load_split("mnist", split, small_dir) for split in STEMS}
     for name in ("keras", "kaggle", "emnist", "pictures"):
         (tmp_path / name).mkdir()
-    arrays = {f"x_{split}": part.images for split, part in parts.items()}
+    arrays: dict[str, Any] = {f"x_{split}": part.images for split, part in parts.items()}
     arrays |= {f"y_{split}": part.labels for split, part in parts.items()}
     np.savez_compressed(tmp_path / "keras" / "mnist.npz", **arrays)
     for split, part in parts.items():

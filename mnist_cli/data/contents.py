@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -91,7 +92,12 @@ def _names(folder: Path) -> list[str]:
     """Return the names of what lies in a folder, but for what is hidden or a system's."""
     try:
         names = sorted(path.name for path in folder.iterdir())
-    except OSError:
+    except PermissionError as error:
+        raise DataError(
+            f"{folder} cannot be looked into ({error.strerror}): get leave to, or name another "
+            "`data_dir`."
+        ) from error
+    except OSError:  # it is not there yet, or is a file, as making it will tell
         return []
     return [name for name in names if name[0] != "." and name.lower() not in IGNORED]
 
@@ -112,7 +118,7 @@ def _other_set(folder: Path, name: str, names: list[str], published: Published) 
     if set(other.names) != set(published.names):
         if any(find_file(folder, stem, other) for stem in other.names):
             return other.title
-    elif any((folder / inner).is_dir() for inner in other.folders):
+    elif any(os.path.isdir(folder / inner) for inner in other.folders):
         return other.title
     forms = {table for part in other.tables.values() for table in part} | {other.archive}
     return other.title if set(names) & (forms - {""}) else None
@@ -120,7 +126,9 @@ def _other_set(folder: Path, name: str, names: list[str], published: Published) 
 
 def _pictures(folder: Path, names: list[str]) -> str:
     """Return an example of pictures that lie in a folder, or in its folders 0 to 9."""
-    digits = [name for name in names if name in map(str, range(10)) and (folder / name).is_dir()]
+    digits = [
+        name for name in names if name in map(str, range(10)) and os.path.isdir(folder / name)
+    ]
     if digits:
         return f"in {'folders' if digits[1:] else 'a folder'} {', '.join(digits)}"
     return printable(next((name for name in names if name.lower().endswith(PICTURES)), ""), 60)

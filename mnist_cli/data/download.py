@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import os
 import tempfile
 import zipfile
 import zlib
@@ -115,7 +116,7 @@ def download(
                 _refuse_other_data(path, published)
     results = []
     supplier = _Supplier(data_dir, published, mirrors, folder, progress)
-    is_new = not data_dir.exists()
+    is_new = not os.path.exists(data_dir)
     try:
         for stem, path in present.items():
             if stem in right:
@@ -124,6 +125,8 @@ def download(
             if path and not force:
                 progress.remark(f"{path} is {_lookalike(path).what}: fetching it anew.")
             data_dir.mkdir(parents=True, exist_ok=True)
+            if not os.access(data_dir, os.W_OK):  # before anything is fetched
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(data_dir))
             fetched = supplier.get(stem)
             if path and path.parent == data_dir and path.name != fetched.name:
                 path.unlink()  # it would be found first
@@ -300,7 +303,7 @@ class _Supplier:
         if path is None:
             for mirror in self.published.mirrors:
                 archive = folder / mirror.rpartition("/")[2]
-                if mirror.endswith(".zip") and archive.is_file():
+                if mirror.endswith(".zip") and os.path.isfile(archive):
                     return self._unzip(archive, stem, str(archive))
             raise DownloadError(
                 f"{folder} has no {stem}.gz, nor the same without .gz: name the folder that has it."

@@ -5,6 +5,7 @@ Which of them is there is found by names, and what is in it is read by the form'
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -48,7 +49,7 @@ def find_parts(folder: Path, published: Published, splits: Iterable[str]) -> dic
     idx = {split: find_idx_part(split, folder, published, mend) for split in splits}
     if all(idx.values()):
         return {split: part for split, part in idx.items() if part}
-    if published.archive and (folder / published.archive).is_file():
+    if published.archive and os.path.isfile(folder / published.archive):
         return {split: KerasPart(folder / published.archive, split) for split in splits}
     if published.tables:
         names = {part: tuple(names) for part, names in published.tables.items()}

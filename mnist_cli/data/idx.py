@@ -155,7 +155,7 @@ def read_idx_item(
 def _opened(path: Path, mend: str) -> Iterator[_Source]:
     """Open an IDX file, packed or not."""
     with _errors(path, mend):
-        if path.exists() and not path.is_file():
+        if os.path.exists(path) and not os.path.isfile(path):
             raise DataError(f"{path} cannot be read: it is a folder or a device.")
         with path.open("rb") as raw:
             yield _Source(raw, os.fstat(raw.fileno()).st_size, path, mend)

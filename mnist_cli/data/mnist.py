@@ -6,6 +6,7 @@ MNIST itself, and whatever was published in its image, as Fashion-MNIST and KMNI
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ def find_file(data_dir: str | Path, stem: str, published: Published = MNIST) -> 
     torchvision's ``MNIST/raw``, are looked at as well.
     """
     for path in _places(Path(data_dir), stem, published):
-        if path.is_file():
+        if os.path.isfile(path):  # unlike Path's, it takes what may not be read for none
             return path
     return None
 

@@ -6,6 +6,7 @@ is no other, the last seventh of the labelled one is kept for testing, as MNIST'
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from dataclasses import dataclass, field
@@ -271,7 +272,7 @@ def find_tables(
     """
     for train, test in zip(names.get("train", ()), names.get("test", ()), strict=True):
         there = [
-            Table(data_dir / name, is_transposed) if (data_dir / name).is_file() else None
+            Table(data_dir / name, is_transposed) if os.path.isfile(data_dir / name) else None
             for name in (train, test)
         ]
         if there[1] and not there[1].is_labelled:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -749,3 +753,35 @@ def test_a_file_in_the_place_of_the_folder_is_told_as_that(
     assert result.exit_code == 2
     assert "make room" not in result.stderr
     assert "move away" in result.stderr
+
+
+AS_NOBODY = """
+import os, sys
+from mnist_cli.cli.main import main
+import mnist_cli.data.loading, mnist_cli.data.http, requests, mnist_cli.training.run
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may do everything
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs another user")
+def test_a_folder_of_somebody_else_is_told_as_that() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "d"
+        folder.mkdir()
+        Path(name).chmod(0o777)
+        folder.chmod(0o755 if os.geteuid() == 0 else 0o555)
+        for command in ("download", "train"):
+            done = subprocess.run(
+                [sys.executable, "-c", AS_NOBODY, command, "--data-dir", str(folder), "-q"],
+                cwd=name,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 2, done.stderr
+            assert f"{folder} cannot be written to (Permission denied)" in done.stderr
+            assert "get leave to write there" in done.stderr
+            assert "make room" not in done.stderr
+            assert len(done.stderr.splitlines()) == 1
+        folder.chmod(0o700)

@@ -156,13 +156,13 @@ def test_a_server_that_drips_steadily_is_given_up_by_its_rate(
         started = time.monotonic()
         with pytest.raises(DownloadError, match=r"too slow: \d+ bytes came in 1 s"):
             list(stream(f"{web.url}/file"))
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
         assert web.requests == ["file"]
 
 
 def test_a_slow_server_that_is_fast_enough_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "RATE_SECONDS", 0.5)
-    monkeypatch.setattr(transfer, "SLOWEST_SECONDS", 1)
+    monkeypatch.setattr(transfer, "SLOWEST_SECONDS", 20)
     with web_server({"file": bytes(200_000)}) as web:
         web.answers["file"] = [slow(rate=50_000, for_seconds=2, piece=1000)]
         assert len(b"".join(stream(f"{web.url}/file"))) == 200_000
@@ -175,15 +175,16 @@ def test_with_all_that_is_tried_again_there_is_an_end(monkeypatch: pytest.Monkey
         started = time.monotonic()
         with pytest.raises(DownloadError, match="answered 503"):
             list(stream(f"{web.url}/file"))
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
 
 
 def test_a_consumer_that_is_slow_is_not_the_servers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "RATE_SECONDS", 0.2)
-    monkeypatch.setattr(transfer, "SLOWEST_SECONDS", 0.3)
+    monkeypatch.setattr(transfer, "RATE_SECONDS", 1)
+    monkeypatch.setattr(transfer, "SLOWEST_SECONDS", 1)
+    monkeypatch.setattr(transfer, "LEAST_RATE", 20_000)
     with web_server({"file": bytes(50_000)}) as web:
         for _ in stream(f"{web.url}/file"):
-            time.sleep(0.25)
+            time.sleep(1)
 
 
 def test_redirects_in_circles_have_an_end() -> None:
