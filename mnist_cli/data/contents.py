@@ -43,6 +43,8 @@ def refuse_other_contents(folder: Path, published: Published, *, is_asked: bool)
     """
     names = _names(folder)
     title, choose = published.title, "name another `data_dir`"
+    if is_asked:
+        choose += ", or put it there all the same with `force`"
     others = [name for name in names if not _is_own(name, published)]
     if not others:
         return
@@ -76,7 +78,7 @@ def refuse_other_contents(folder: Path, published: Published, *, is_asked: bool)
             f"is called {wanted}, or {choose}."
         )
     tables = [name for name in others if Path(name).suffix.lower() in (".csv", ".npz", ".npy")]
-    if tables:
+    if tables and not is_asked:
         raise DataError(
             f"{folder} holds {_listed(tables)}, which {'is' if len(tables) == 1 else 'are'} not "
             f"{title} in a form that is known: docs/data.md has the names, or {choose}."

@@ -6,6 +6,7 @@ Nothing else is taken from it: what stands in ``~/.netrc`` is sent to nobody.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -87,13 +88,17 @@ class Proxy:
 
     def check(self) -> None:
         """Raise DownloadError if it is no address."""
+        from urllib3.exceptions import LocationParseError
+        from urllib3.util import parse_url
+
         try:
             parts = self._parts()
-            host = (parts.hostname or "").encode("idna")
-            is_sound = bool(host) and parts.port != 0 and not set(parts.netloc) & set(' \\^`{|}<>"')
-        except ValueError:
+            # urllib3 is stricter than Python about what a host is.
+            is_sound = bool(parts.hostname) and parts.port != 0 and parse_url(parts.geturl()).host
+        except (ValueError, LocationParseError):
             is_sound = False
-        if not is_sound or not parts.scheme.startswith(("http", "socks")):
+        is_cut = re.match(r"[a-z]+:?/", self.url, re.IGNORECASE) and "://" not in self.url
+        if not is_sound or is_cut or not parts.scheme.startswith(("http", "socks")):
             raise DownloadError(
                 f"{self.origin} names a proxy by what is no address: write it as http://HOST:PORT, "
                 "or unset it"

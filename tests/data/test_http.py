@@ -381,7 +381,19 @@ def test_a_password_that_a_proxy_refuses_is_told_and_not_shown(mirror: str, cli:
 
 @pytest.mark.parametrize(
     "value",
-    ["http://[::1", "http://", "http://h:99999", "http://h:x", "ftp://h:1", "h h", f"x:{SECRET}@"],
+    [
+        "http://[::1",
+        "http://",
+        "http://h:99999",
+        "http://h:x",
+        "ftp://h:1",
+        "h h",
+        f"x:{SECRET}@",
+        "http:/proxy:3128",
+        "http//proxy:3128",
+        "http://a_b c:1",
+        f"http://anna:{SECRET}@h:port",
+    ],
 )
 def test_a_variable_that_names_no_proxy_is_blamed_and_not_the_mirror(value: str, cli: Cli) -> None:
     said = refused(cli, "https://mirror.test/", HTTPS_PROXY=value)
