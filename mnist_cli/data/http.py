@@ -226,11 +226,11 @@ def _body(response: requests.Response, url: str, start: int) -> Pieces:
     name = shown(url)
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
         raise DownloadError(f"{name} answered with a web page: a login, or a notice")
-    at = 0
+    at = start_of = 0
     if response.status_code == 206:
         if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             raise DownloadError(f"{name} answered with another part than was asked for")
-        at = start
+        at = start_of = start
     try:
         held = b""  # of a piece that is not whole, the end may never come
         for piece in response.raw.stream(CHUNK, decode_content=False):
@@ -242,6 +242,13 @@ def _body(response: requests.Response, url: str, start: int) -> Pieces:
                 yield at, held
                 at += len(held)
                 held = b""
+        promised = response.headers.get("Content-Length", "")
+        if (
+            promised.isdecimal()
+            and len(promised) < 20
+            and at - start_of + len(held) < int(promised)
+        ):
+            raise _BrokenOffError(f"{name} broke off in the middle")  # urllib3 1 does not say so
         yield at, held
     except LibraryTimeout as error:
         raise _BrokenOffError(f"{name} did not answer in time") from error

@@ -97,8 +97,9 @@ class Proxy:
             is_sound = bool(parts.hostname) and parts.port != 0 and parse_url(parts.geturl()).host
         except (ValueError, LocationParseError):
             is_sound = False
+        odd = set(self.url.rpartition("@")[2]) & set(' \\^`{|}<>"')
         is_cut = re.match(r"[a-z]+:?/", self.url, re.IGNORECASE) and "://" not in self.url
-        if not is_sound or is_cut or not parts.scheme.startswith(("http", "socks")):
+        if not is_sound or odd or is_cut or not parts.scheme.startswith(("http", "socks")):
             raise DownloadError(
                 f"{self.origin} names a proxy by what is no address: write it as http://HOST:PORT, "
                 "or unset it"
