@@ -19,6 +19,7 @@ import struct
 import sys
 import tempfile
 import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,7 @@ from mnist_cli.data.dataset import Split
 from mnist_cli.data.idx import read_idx, write_idx
 from mnist_cli.data.loading import load_split
 from mnist_cli.data.mnist import STEMS
+from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import MnistCliError
 from mnist_cli.model import Model
 from mnist_cli.recipe import Recipe
@@ -103,6 +105,11 @@ def damage_gzip(content: bytes, rng: Random) -> bytes:
             return gzip.compress(gzip.decompress(content) + bytes(int(rng.integers(1 << 18))), 1)
 
 
+def damage_twice(content: bytes, rng: Random) -> bytes:
+    """Return gzip of damaged gzip."""
+    return gzip.compress(damage_gzip(gzip.decompress(content), rng), 1)
+
+
 def damage_value(value: Any, rng: Random) -> Any:
     """Return a JSON value with another one somewhere in it."""
     if isinstance(value, dict) and value and rng.random() < 0.85:
@@ -128,7 +135,8 @@ def damage_array(array: np.ndarray[Any, Any], rng: Random) -> np.ndarray[Any, An
             return array.astype(rng.choice(["f8", "f2", "i4", "c8", ">f4", "S3", "?"]))
         case 2:
             odd = array.copy()
-            odd[rng.integers(len(odd))] = rng.choice([np.nan, np.inf, -np.inf])
+            strange = [np.nan, np.inf, -np.inf] if odd.dtype.kind == "f" else [255, 10, 26]
+            odd[rng.integers(len(odd))] = rng.choice(strange)
             return odd
         case 3:
             return array.reshape(1, -1)
@@ -163,6 +171,74 @@ def damage_archive(content: bytes, rng: Random) -> bytes:
     return out.getvalue()
 
 
+def damage_table(content: bytes, rng: Random) -> bytes:
+    """Return a table with cells, ends of lines and quotes where they do not belong."""
+    cells = [b",", b"\n", b"\r", b'"', b"256", b"-1", b"1.5", b".0", b"", b" ", b"label", b"1e3",
+             b"9" * 400, b"\x00", b"\xef\xbb\xbf", b"nan", b",," * 800]  # fmt: skip
+    damaged = bytearray(content)
+    for _ in range(rng.integers(1, 4)):
+        at = int(len(damaged) * rng.random() ** 2)
+        damaged[at : at + int(rng.integers(5))] = cells[rng.integers(len(cells))]
+    return bytes(damaged) if rng.random() < 0.7 else damage_bytes(bytes(damaged), rng)
+
+
+NAMES = [
+    "parameters",
+    "parameters.npy",
+    "checkpoint.npy",
+    "../x.npy",
+    ".npy",
+    "x/",
+    "\n.npy",
+    "é.npy",
+]
+
+
+def damage_zip(content: bytes, rng: Random) -> bytes:
+    """Return an archive with the same arrays, whose structure is another, or makes no sense."""
+    kind = rng.integers(8)
+    if kind < 4:
+        return rebuild_zip(content, rng, int(kind))
+    damaged = bytearray(content)
+    if kind == 4:
+        junk = rng.bytes(int(rng.integers(1, 99)))
+        return junk + content if rng.random() < 0.5 else content + junk
+    # The records: a member's own, the directory's, and the last one.
+    mark, size = [(b"PK\3\4", 30), (b"PK\1\2", 46), (b"PK\5\6", 22)][kind - 5]
+    places = [place for place in range(len(content)) if content[place : place + 4] == mark]
+    for place in places if rng.random() < 0.2 else [places[rng.integers(len(places))]]:
+        at = place + 4 + 2 * int(rng.integers((size - 4) // 2))
+        number = EXTREMES[rng.integers(len(EXTREMES))]
+        width = 2 if rng.random() < 0.5 else 4
+        damaged[at : at + width] = struct.pack("<I", number)[:width]
+    return bytes(damaged)
+
+
+def rebuild_zip(content: bytes, rng: Random, kind: int) -> bytes:
+    """Return an archive with a member twice, renamed, compressed, or in another order."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(out, "w") as after:
+        members = [(member.filename, before.read(member)) for member in before.infolist()]
+        hit = int(rng.integers(len(members)))
+        name, inner = members[hit]
+        method = zipfile.ZIP_STORED
+        match kind:
+            case 0:
+                again = inner if rng.random() < 0.5 else damage_bytes(inner, rng)
+                members.insert(int(rng.integers(len(members) + 1)), (name, again))
+            case 1:
+                members[hit] = (NAMES[rng.integers(len(NAMES))], inner)
+            case 2:
+                method = int(rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2]))
+            case _:
+                members = [members[place] for place in rng.permutation(len(members))]
+                after.comment = rng.bytes(int(rng.integers(99)))
+        with warnings.catch_warnings(action="ignore"):  # of a name that comes twice
+            for name, inner in members:
+                after.writestr(name, inner, method)
+    return out.getvalue()
+
+
 def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], bytes], Any]]:
     """Return a sound file of each format, how to damage it, and what reads it."""
     rng = np.random.default_rng(0)
@@ -189,6 +265,38 @@ def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], by
             with contextlib.suppress(MnistCliError):
                 load_split("mnist", "train", folder)
 
+    def write_set(name: str) -> tuple[Path, str, str]:
+        """Write a small data set under its published names; return where, images and labels."""
+        published, place = SOURCES[name].published, folder / name
+        assert published
+        place.mkdir(exist_ok=True)
+        stems = published.stems["train"]
+        write_idx(place / stems[0], images)
+        write_idx(place / stems[1], labels)
+        return place, *stems
+
+    def read_in(place: Path, file: str, name: str) -> Callable[[Path], None]:
+        """Return what reads a file under a name in a folder, as a part of a data set."""
+
+        def read(path: Path) -> None:
+            (place / file).write_bytes(path.read_bytes())
+            for split in ("train", "test") if name == "mnist" else ("train",):
+                load_split(name, split, place)
+
+        return read
+
+    emnist, emnist_images, _ = write_set("emnist-digits")
+    qmnist, _, qmnist_labels = write_set("qmnist")
+    write_idx(folder / "long", np.repeat(labels.astype(np.int32)[:, None], 8, axis=1))
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    for place in ("keras", "kaggle"):
+        (folder / place).mkdir()
+    np.savez_compressed(folder / "npz", **arrays)
+    rows = np.concatenate([labels[:, None], images.reshape(-1, 784)], axis=1).tolist()
+    lines = [",".join(["label", *(f"pixel{number}" for number in range(784))])]
+    lines += [",".join(map(str, row)) for row in [*rows, *rows]]
+    table = "\n".join([*lines, ""]).encode()
+
     def read_as(option: str) -> Callable[[Path], object]:
         """Return what reads a file as an option of ``train``, to the last setting in it."""
         return lambda path: train_command.make_context("train", [option, str(path)])
@@ -199,7 +307,38 @@ def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], by
         "model": ((folder / "model").read_bytes(), damage_archive, Model.load),
         "checkpoint": ((folder / "checkpoint").read_bytes(), damage_archive, read_as("--resume")),
         "toml": (config, damage_text, read_as("--config")),
+        "zip": ((folder / "checkpoint").read_bytes(), damage_zip, read_as("--resume")),
+        "keras": (
+            (folder / "npz.npz").read_bytes(),
+            lambda content, rng: [damage_archive, damage_zip][rng.integers(2)](content, rng),
+            read_in(folder / "keras", "mnist.npz", "mnist"),
+        ),
+        "table": (table, damage_table, read_in(folder / "kaggle", "train.csv", "mnist")),
+        "qmnist": (
+            (folder / "long").read_bytes(),
+            damage_bytes,
+            read_in(qmnist, qmnist_labels, "qmnist"),
+        ),
+        "emnist": (
+            gzip.compress((folder / "images.gz").read_bytes()),
+            lambda content, rng: [damage_bytes, damage_twice][rng.integers(2)](content, rng),
+            read_in(emnist, emnist_images, "emnist-digits"),
+        ),
     }
+
+
+FORMATS = [
+    "idx",
+    "gzip",
+    "model",
+    "checkpoint",
+    "toml",
+    "zip",
+    "keras",
+    "table",
+    "qmnist",
+    "emnist",
+]
 
 
 def main() -> None:
@@ -207,7 +346,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--format", choices=["idx", "gzip", "model", "checkpoint", "toml"])
+    parser.add_argument("--format", choices=FORMATS)
     arguments = parser.parse_args()
     with contextlib.suppress(ImportError):
         import resource

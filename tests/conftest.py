@@ -7,11 +7,15 @@ from mnist_cli.parallel import leave_cores_to_us
 leave_cores_to_us()  # as the program does, before NumPy is loaded
 
 import contextlib
+import gzip
+import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +24,19 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
 from numpy.typing import NDArray
+from web import Web, web_server
 
 from mnist_cli.cli.main import main
 from mnist_cli.data import synthetic
 from mnist_cli.data.idx import write_idx
 from mnist_cli.data.mnist import STEMS
+from mnist_cli.data.sources import SOURCES
 from mnist_cli.data.synthetic import draw
 from mnist_cli.gradcheck.reference import Derivative
 
 Cli = Callable[..., Result]
+
+NAMES = [f"{stem}.gz" for stems in STEMS.values() for stem in stems]
 
 settings.register_profile("any machine", deadline=None)  # it may be busy
 settings.load_profile("any machine")
@@ -69,6 +77,33 @@ def small_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def patch_mnist(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Change what is known of MNIST's files."""
+    source = SOURCES["mnist"]
+    assert source.published
+    changed = replace(source, published=replace(source.published, **changes))
+    monkeypatch.setitem(SOURCES, "mnist", changed)
+
+
+@pytest.fixture
+def files(small_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Return the contents of small files, which are what counts as MNIST in this test."""
+    files = {name: (small_dir / name).read_bytes() for name in NAMES}
+    unpacked = {name.removesuffix(".gz"): gzip.decompress(files[name]) for name in NAMES}
+    sums = {
+        name: (len(content), hashlib.sha256(content).hexdigest())
+        for name, content in (files | unpacked).items()
+    }
+    patch_mnist(monkeypatch, sums=sums)
+    return files
+
+
+@pytest.fixture
+def web(files: dict[str, bytes]) -> Iterator[Web]:
+    with web_server(files) as web:
+        yield web
+
+
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Return a function that runs ``mnist-cli`` with arguments, in an empty folder of its own.
@@ -88,6 +123,12 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
         )
 
     return run
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def copy_packed(folder: Path, target: Path) -> Path:

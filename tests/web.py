@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+TLS = Path(__file__).parent / "tls"
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
@@ -63,6 +69,41 @@ def body(content: bytes, length: int | None, kind: str = "application/gzip") -> 
     return answer
 
 
+def endless(code: int, **headers: str) -> Answer:
+    """Answer with this status and these headers, and with a body that has no end."""
+
+    def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            while True:
+                handler.wfile.write(bytes(1 << 16))
+
+    return answer
+
+
+def slow(rate: int, for_seconds: float, piece: int = 100) -> Answer:
+    """Serve the file at so many bytes a second, for so long, and then at once."""
+
+    def answer(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.close_connection = True
+        ends, at = time.monotonic() + for_seconds, 0
+        with contextlib.suppress(OSError):
+            while time.monotonic() < ends and at < len(content):
+                handler.wfile.write(content[at : at + piece])
+                at += piece
+                time.sleep(piece / rate)
+            handler.wfile.write(content[at:])
+
+    return answer
+
+
 class Web:
     """A running server.
 
@@ -72,6 +113,8 @@ class Web:
         Where its files are.
     requests : list of str
         The names that were asked for, in order.
+    headers : list of dict
+        The headers of each of these requests.
     answers : dict
         What to answer for a name: a list whose last answer is given again and again; `serve`
         where the name is not there.
@@ -80,17 +123,19 @@ class Web:
     def __init__(self, url: str) -> None:
         self.url = url
         self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.answers: dict[str, list[Answer]] = {}
 
 
 @contextmanager
-def web_server(files: dict[str, bytes]) -> Iterator[Web]:
-    """Serve the files, by their names, while the block lasts."""
+def web_server(files: dict[str, bytes], *, is_secret: bool = False) -> Iterator[Web]:
+    """Serve the files, by their names, while the block lasts; in secret, by https."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             name = self.path.rsplit("/", 1)[-1]
             web.requests.append(name)
+            web.headers.append(dict(self.headers))
             answers = web.answers.get(name, [serve])
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
             answer(self, files.get(name, b""))
@@ -98,8 +143,19 @@ def web_server(files: dict[str, bytes]) -> Iterator[Web]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    web = Web(f"http://127.0.0.1:{server.server_port}/mnist")
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # who asked has gone away, as it may
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if is_secret:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(TLS / "server.pem")
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    scheme = "https" if is_secret else "http"
+    web = Web(f"{scheme}://127.0.0.1:{server.server_port}/mnist")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.data.network import shown
+from mnist_cli.data.sources import SOURCES
 from mnist_cli.texts import one_line
 
 
@@ -22,11 +24,20 @@ def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[s
         except ValueError:
             sound = False
         if not sound:
-            raise click.BadParameter(f"{url!r} is not an http or https URL", context, parameter)
+            raise click.BadParameter(
+                f"{shown(url)!r} is not an http or https URL", context, parameter
+            )
     return urls
 
 
 @click.command()
+@click.option(
+    "--dataset",
+    type=click.Choice([name for name, source in SOURCES.items() if source.published]),
+    default="mnist",
+    show_default=True,
+    help="The data set to fetch.",
+)
 @options.data_dir
 @click.option(
     "--mirror",
@@ -49,25 +60,37 @@ def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[s
 @options.json
 @options.quiet
 def download(
-    data_dir: Path,
+    dataset: str,
+    data_dir: Path | None,
     mirrors: tuple[str, ...],
     folder: Path | None,
     force: bool,
     json: bool,
     quiet: bool,
 ) -> None:
-    """Fetch the four files of MNIST, and check them by their SHA-256 sums.
+    """Fetch the four files of MNIST, or of another data set, and check their SHA-256 sums.
 
-    What is there already and right is not fetched again.
+    What is there already and right is not fetched again, however it is packed.
     """
     from mnist_cli.data.download import download as fetch
+    from mnist_cli.data.loading import folder_of
 
     if folder and mirrors:
         raise click.UsageError("--from and --mirror exclude each other")
-    files = fetch(data_dir, mirrors, folder=folder, force=force, progress=output.progress(quiet))
+    place, published = folder_of(dataset, data_dir), SOURCES[dataset].published
+    assert published
+    files = fetch(
+        place,
+        mirrors,
+        published=published,
+        folder=folder,
+        force=force,
+        progress=output.progress(quiet),
+    )
     if json:
-        output.print_json({"data_dir": str(data_dir), "files": [asdict(file) for file in files]})
+        output.print_json({"data_dir": str(place), "files": [asdict(file) for file in files]})
         return
     rows = [(file.name, f"{file.bytes:,}", file.source) for file in files]
     click.echo(output.table([("file", "bytes", "source"), *rows], "<><"))
-    click.echo(f"\nMNIST is in {one_line(str(data_dir))}")
+    is_are = "are" if published.title[-1] == "s" else "is"
+    click.echo(f"\n{published.title} {is_are} in {one_line(str(place))}")

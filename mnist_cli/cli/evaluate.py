@@ -76,7 +76,7 @@ FIRST_KEY = "index"
 def evaluate(
     models: tuple[Path, ...],
     dataset: str | None,
-    data_dir: Path,
+    data_dir: Path | None,
     split: str,
     views: int,
     min_accuracy: float | None,
@@ -202,7 +202,7 @@ def one_dataset(models: Sequence[Model]) -> str:
 
 
 def load_images(
-    models: Sequence[Model], dataset: str, split: str, data_dir: Path, progress: Progress
+    models: Sequence[Model], dataset: str, split: str, data_dir: Path | None, progress: Progress
 ) -> tuple[Split, int]:
     """Return the images to measure on, and which image of its part the first of them is.
 
@@ -229,14 +229,14 @@ def load_images(
     return (held_out, len(learned_from)) if split == "validation" else (learned_from, 0)
 
 
-def sums_of(dataset: str, split: str, data: Split, data_dir: Path) -> dict[str, str]:
+def sums_of(dataset: str, split: str, data: Split, data_dir: Path | None) -> dict[str, str]:
     """Return the sums by which the images can be compared with those of a training, if any can."""
     from mnist_cli.data.loading import part_sums
 
     if split == "test":
         return part_sums(dataset, "test", data, data_dir)
     # Of images without a file, the sum is that of all of them.
-    return part_sums(dataset, "train", data, data_dir) if SOURCES[dataset].file_sums else {}
+    return part_sums(dataset, "train", data, data_dir) if not SOURCES[dataset].draw else {}
 
 
 def report(

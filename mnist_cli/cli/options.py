@@ -63,15 +63,8 @@ POSITIVE = WholeNumber(1, 10**9)
 NOT_NEGATIVE = WholeNumber(0, 2**63 - 1)
 
 
-def _default_data_dir() -> Path:
-    from mnist_cli.data.folder import default_data_dir
-
-    return default_data_dir()
-
-
 data_dir = click.option(
     "--data-dir",
-    default=_default_data_dir,
     type=FilledPath(file_okay=False, path_type=Path),
     metavar="DIR",
     show_default="$MNIST_CLI_DATA_DIR, else the user's cache folder",

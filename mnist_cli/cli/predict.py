@@ -82,7 +82,7 @@ def predict(
     as_is: bool,
     index: int | None,
     dataset: str | None,
-    data_dir: Path,
+    data_dir: Path | None,
     split: str,
     json: bool,
     quiet: bool,
@@ -158,7 +158,7 @@ def opened(
     models: Sequence[Model],
     dataset: str | None,
     split: str,
-    data_dir: Path,
+    data_dir: Path | None,
     progress: Progress,
 ) -> Iterator[tuple[str, Callable[[], Picture]]]:
     """Yield the path of each picture, and what reads it when it is called."""

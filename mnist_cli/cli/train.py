@@ -40,7 +40,8 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
     type=click.Choice(list(SOURCES)),
     default="mnist",
     show_default=True,
-    help=f"{', or '.join(source.help for source in SOURCES.values())}.",
+    help=f"{'; '.join(f'{name}: {source.help}' for name, source in SOURCES.items())}. What was "
+    "published is downloaded if it is not there.",
 )
 @options.data_dir
 @recipe_options
@@ -112,7 +113,7 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
 @options.quiet
 def train(
     dataset: str,
-    data_dir: Path,
+    data_dir: Path | None,
     start: Path | None,
     out: Path,
     format: Any,

@@ -7,17 +7,22 @@ last dimension fastest; everything is big-endian (LeCun, Cortes and Burges 1998)
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import math
 import os
 import zlib
-from io import BufferedIOBase
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cli.data.gunzip import LAYERS, MAGIC, unpack
+from mnist_cli.data.lookalikes import BEGINNING, recognise
 from mnist_cli.errors import DataError
 from mnist_cli.files.atomic import atomic_write
 
@@ -37,11 +42,43 @@ PIECE = 1 << 20
 LARGEST = 640 << 20
 """Bytes of numbers that a file has at most; the largest part of EMNIST has 547 million."""
 
+FETCH_ANEW = "fetch it anew"
+"""What to do about a broken file of which nothing else is known."""
+
 DEFLATE_LIMIT = 1032
 """No deflate stream unpacks to more than this times its length: 258 bytes from 2 bits."""
 
 
-def read_idx(path: str | Path) -> NDArray[Any]:
+@dataclass(frozen=True)
+class Header:
+    """What an IDX file says of the numbers in it: their type, big-endian, and their shape."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        """How many bytes the numbers have."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def described(self) -> str:
+        """What to say of it."""
+        return f"{self.dtype.name} of shape {told(self.shape)}"
+
+
+Check = Callable[[Header], object]
+
+
+def told(shape: tuple[int, ...]) -> str:
+    """Return a shape as a text, of which a strange one may have too much."""
+    sizes = [str(size) for size in shape]
+    return f"({', '.join(sizes[:4] + ['…'] * (len(sizes) > 4))}{',' * (len(sizes) == 1)})"
+
+
+def read_idx(
+    path: str | Path, check: Check = lambda header: None, mend: str = FETCH_ANEW
+) -> NDArray[Any]:
     """Read an array from an IDX file, unpacking it if it is gzip.
 
     The header is believed only as far as the file can bear it out: nothing is allocated for
@@ -50,7 +87,11 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     Parameters
     ----------
     path : path
-        Gzip is recognised by its first two bytes, whatever the name.
+        Gzip is recognised by its first two bytes, whatever the name; it may be packed twice.
+    check : callable
+        Is given the header before any number is read, and may raise.
+    mend : str
+        What to do about a broken file.
 
     Returns
     -------
@@ -62,90 +103,176 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     DataError
         If the file cannot be read, is no IDX file, or is longer or shorter than its header says.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as raw:
-            stored = os.fstat(raw.fileno()).st_size
-            is_gzip = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if not is_gzip:
-                return _read(raw, path, most=stored, is_there=True)
-            with gzip.open(raw) as unpacked:
-                return _read(cast("IO[bytes]", unpacked), path, most=stored * DEFLATE_LIMIT)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is a broken gzip file ({error}): fetch it anew.") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    with _opened(Path(path), mend) as source:
+        header = source.header()
+        check(header)
+        return source.numbers(header)
 
 
-def parse_idx(content: bytes, name: str) -> NDArray[Any]:
-    """Return the array of an IDX file that has been read already, packed or not.
+def read_idx_header(path: str | Path, mend: str = FETCH_ANEW) -> Header:
+    """Read what an IDX file says of its numbers, and none of them.
+
+    Raises
+    ------
+    DataError
+        As `read_idx` does, as far as the header shows it.
+    """
+    with _opened(Path(path), mend) as source:
+        return source.header()
+
+
+def read_idx_item(
+    file: IO[bytes], name: str, choose: Callable[[Header], int | None]
+) -> NDArray[Any]:
+    """Read one of the arrays along the first dimension of an IDX file, or all of it.
 
     Parameters
     ----------
-    content : bytes
+    file : binary file that can seek
     name : str
         What an error calls it.
+    choose : callable
+        Is given the header, and returns the index, or None for all; or raises.
 
     Raises
     ------
     DataError
         As `read_idx` does.
     """
-    raw, path = io.BytesIO(content), Path(name)
-    if content[:2] != b"\x1f\x8b":
-        return _read(raw, path, most=len(content), is_there=True)
+    stored = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    path = Path(name)
+    with _errors(path, FETCH_ANEW):
+        is_buffered = isinstance(file, io.BufferedReader)
+        raw = file if is_buffered else io.BufferedReader(cast("io.RawIOBase", file))
+        source = _Source(cast("io.BufferedReader", raw), stored, path, FETCH_ANEW)
+        header = source.header()
+        index = choose(header)
+        return source.numbers(header) if index is None else source.item(header, index)
+
+
+@contextmanager
+def _opened(path: Path, mend: str) -> Iterator[_Source]:
+    """Open an IDX file, packed or not."""
+    with _errors(path, mend):
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise DataError(f"{path} cannot be read: it is a folder or a device.")
+        with path.open("rb") as raw:
+            yield _Source(raw, os.fstat(raw.fileno()).st_size, path, mend)
+
+
+@contextmanager
+def _errors(path: Path, mend: str) -> Iterator[None]:
+    """Make one sentence of what is raised while a file is read."""
     try:
-        with gzip.open(raw) as unpacked:
-            return _read(cast("IO[bytes]", unpacked), path, most=len(content) * DEFLATE_LIMIT)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is a broken gzip file ({error}): fetch it anew.") from error
+        yield
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path} is a broken gzip file ({error}): {mend}.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _read(file: IO[bytes], path: Path, most: int, *, is_there: bool = False) -> NDArray[Any]:
-    """Read an array from ``file``, which holds at most ``most`` bytes, or certainly so many."""
-    magic = file.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
-        raise DataError(
-            f"{path} is no IDX file: it starts with the bytes {magic.hex(' ') or '(none)'}, "
-            "where 00 00, a type and a number of dimensions should be; fetch it anew."
+class _Source:
+    """An IDX file that is being read, from its header on."""
+
+    def __init__(self, raw: io.BufferedReader, stored: int, path: Path, mend: str):
+        if raw.peek(2)[:2] == MAGIC and stored > LARGEST:
+            raise DataError(
+                f"{path} has {stored:,} bytes, more than the {LARGEST:,} that are read."
+            )
+        self._file, self._layers = unpack(raw)
+        self._most = stored * DEFLATE_LIMIT**self._layers
+        self._path = path
+        self._mend = mend
+
+    def header(self) -> Header:
+        """Read the header, or raise DataError if it makes no sense."""
+        beginning = self._file.peek(BEGINNING)[:BEGINNING]
+        magic = self._file.read(4)
+        if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
+            raise DataError(f"{self._path} is no IDX file, {self._what(beginning, magic)}.")
+        dtype, dimensions = TYPES[magic[2]], magic[3]
+        sizes = self._file.read(4 * dimensions)
+        if len(sizes) < 4 * dimensions:
+            raise DataError(f"{self._path} ends within its header: {self._mend}.")
+        header = Header(dtype, tuple(int(size) for size in np.frombuffer(sizes, ">u4")))
+        if header.length > self._most:
+            raise DataError(f"{self._said(header)}, but is too short for that: {self._mend}.")
+        if header.length > LARGEST:
+            raise DataError(f"{self._said(header)}, more than the {LARGEST:,} that are read.")
+        if not self._layers and 4 + len(sizes) + header.length < self._most:
+            raise DataError(f"{self._said(header)}, but goes on after them: {self._mend}.")
+        return header
+
+    def _what(self, beginning: bytes, magic: bytes) -> str:
+        """Return what the file is instead, and what to do."""
+        if beginning.startswith(MAGIC):
+            return f"but packed by gzip {LAYERS + 1} times or more: unpack it with 'gunzip'"
+        if found := recognise(beginning):
+            cure = f"{found.cure}, or {self._mend}" if found.cure else self._mend
+            return f"but {found.what}: {cure}"
+        return (
+            f"as it starts with the bytes {magic.hex(' ')}, where 00 00, a type and a number of "
+            f"dimensions should be: {self._mend}"
         )
-    dtype, dimensions = TYPES[magic[2]], magic[3]
-    sizes = file.read(4 * dimensions)
-    if len(sizes) < 4 * dimensions:
-        raise DataError(f"{path} ends within its header: fetch it anew.")
-    shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
-    length = math.prod(shape) * dtype.itemsize
-    described = f"{path} should hold {' x '.join(map(str, shape))} numbers, {length:,} bytes"
-    if length > most:
-        raise DataError(f"{described}, but is too short for that: fetch it anew.")
-    if length > LARGEST:
-        raise DataError(f"{described}, more than the {LARGEST:,} that are read.")
-    numbers = _read_at_once(file, length) if is_there else _read_up_to(file, length)
-    if len(numbers) < length:
-        raise DataError(f"{described}, but has {len(numbers):,} bytes of them: fetch it anew.")
-    if file.read(1):
-        raise DataError(f"{described}, but goes on after them: fetch it anew.")
-    try:
-        array = np.frombuffer(numbers, dtype).reshape(shape)
-    except ValueError as error:  # more dimensions than NumPy has, or sizes that overflow it
-        raise DataError(f"{path} has a header that makes no array: {error}.") from error
-    native: NDArray[Any] = array.astype(dtype.newbyteorder("="), copy=False)
-    return native
 
+    def _said(self, header: Header) -> str:
+        """Return what the header promises."""
+        sizes = " x ".join([*map(str, header.shape[:4]), *["…"] * (len(header.shape) > 4)])
+        length = f"{header.length:,}" if header.length < 10**30 else "far too many"
+        return f"{self._path} should hold {sizes} numbers, {length} bytes"
 
-def _read_at_once(file: IO[bytes], length: int) -> NDArray[np.uint8]:
-    """Read ``length`` bytes that are there, in 10 ms for MNIST's, where piece by piece takes 28."""
-    content = np.empty(length, np.uint8)
-    return content[: cast("BufferedIOBase", file).readinto(content.data)]
+    def numbers(self, header: Header) -> NDArray[Any]:
+        """Read all the numbers."""
+        numbers = self._read_up_to(header.length) if self._layers else self._read_at_once(header)
+        self._check_end(header, len(numbers))
+        return self._array(numbers, header, header.shape)
 
+    def item(self, header: Header, index: int) -> NDArray[Any]:
+        """Read the numbers of one index, and see that the others are there."""
+        size = header.length // header.shape[0]
+        skipped = self._skip(index * size)
+        found = self._read_up_to(size)
+        rest = self._skip(header.length - (index + 1) * size)
+        self._check_end(header, skipped + len(found) + rest)
+        return self._array(found, header, header.shape[1:])
 
-def _read_up_to(file: IO[bytes], length: int) -> bytearray:
-    """Read ``length`` bytes, or as many as there are; the memory grows with what is there."""
-    content = bytearray()
-    while piece := file.read(min(PIECE, length - len(content))):
-        content += piece
-    return content
+    def _check_end(self, header: Header, read: int) -> None:
+        """Raise DataError unless the file has all its numbers and nothing after them."""
+        if read < header.length:
+            raise DataError(f"{self._said(header)}, but has {read:,} bytes of them: {self._mend}.")
+        if self._file.read(1):
+            raise DataError(f"{self._said(header)}, but goes on after them: {self._mend}.")
+
+    def _array(
+        self, numbers: bytearray | NDArray[np.uint8], header: Header, shape: tuple[int, ...]
+    ) -> NDArray[Any]:
+        """Return numbers as an array in the machine's byte order."""
+        try:
+            array = np.frombuffer(numbers, header.dtype).reshape(shape)
+        except ValueError as error:  # more dimensions than NumPy has, or sizes that overflow it
+            raise DataError(f"{self._path} has a header that makes no array: {error}.") from error
+        native: NDArray[Any] = array.astype(header.dtype.newbyteorder("="), copy=False)
+        return native
+
+    def _read_at_once(self, header: Header) -> NDArray[np.uint8]:
+        """Read bytes that are there, in 10 ms for MNIST's, where piece by piece takes 28."""
+        content = np.empty(header.length, np.uint8)
+        return content[: self._file.readinto(content.data)]
+
+    def _read_up_to(self, length: int) -> bytearray:
+        """Read bytes, or as many as there are; the memory grows with what is there."""
+        content = bytearray()
+        while piece := self._file.read(min(PIECE, length - len(content))):
+            content += piece
+        return content
+
+    def _skip(self, length: int) -> int:
+        """Read bytes that nobody needs, and return how many there were."""
+        done = 0
+        while piece := self._file.read(min(PIECE, length - done)):
+            done += len(piece)
+        return done
 
 
 def write_idx(path: str | Path, array: NDArray[Any]) -> None:
@@ -180,6 +307,14 @@ def checksum(array: NDArray[Any]) -> int:
     """Return the CRC-32 of the IDX file that holds an array, as it is unpacked."""
     header, numbers = _encode(array)
     return zlib.crc32(numbers.data, zlib.crc32(header))
+
+
+def idx_sum(array: NDArray[Any]) -> str:
+    """Return the SHA-256 of the IDX file that holds an array, as it is unpacked."""
+    header, numbers = _encode(array)
+    digest = hashlib.sha256(header)
+    digest.update(numbers.data)
+    return digest.hexdigest()
 
 
 def _encode(array: NDArray[Any]) -> tuple[bytes, NDArray[Any]]:

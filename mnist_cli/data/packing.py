@@ -28,6 +28,9 @@ from mnist_cli.texts import shown
 HEADERS = ("path", "file", "filename", "file_name", "image", "name")
 """What the first column of a CSV of labels may be called."""
 
+LARGEST_LABELS = 16 << 20
+"""Bytes of a CSV of labels at most: a quarter of a million pictures."""
+
 Labelled = list[tuple[Path, int]]
 
 
@@ -247,6 +250,10 @@ def _of_csv(folder: Path, labels: Path) -> Labelled:
     """Return the files that a CSV file names, with the digits beside them."""
     labelled: Labelled = []
     try:
+        if (size := labels.stat().st_size) > LARGEST_LABELS:
+            raise DataError(
+                f"{labels} has {size:,} bytes, more than the {LARGEST_LABELS:,} that are read."
+            )
         with labels.open(encoding="utf-8-sig", newline="") as file:
             for number, row in enumerate(csv.reader(file), 1):
                 if not row or (number == 1 and row[0].strip().lower() in HEADERS):

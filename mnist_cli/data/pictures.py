@@ -10,9 +10,11 @@ from __future__ import annotations
 import io
 import logging
 import math
+import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +23,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from mnist_cli.data.idx import TYPES, parse_idx
+from mnist_cli.data.gunzip import MAGIC
+from mnist_cli.data.idx import TYPES, Header, read_idx_item, told
 from mnist_cli.errors import DataError, PictureError
 from mnist_cli.images.picture import LONGEST, Prepared, as_is, prepare
 from mnist_cli.images.resampling import SIDE
@@ -107,31 +110,37 @@ def read_picture(source: str | Path | IO[bytes], index: int | None = None) -> Pi
     """
     name = "The picture" if hasattr(source, "read") else str(source)
     try:
-        content = _content(source)
+        with _opened(source) as file:
+            picture = _of_arrays(file, index)
+            if picture is not None:
+                return picture
+            content = file.read()
         if not content:
             raise PictureError("is empty: give a picture.")
-        stack = _stack(content)
-        if stack is not None:
-            picture = _chosen(stack, index)
-        elif index is not None:
+        if index is not None:
             raise PictureError("holds one picture, of which none can be chosen by `index`.")
-        elif re.match(rb"P[25]\s", content):
+        if re.match(rb"P[25]\s", content):
             pixels = _parse_pgm(content)
-            picture = Picture(pixels, (pixels.shape[1], pixels.shape[0]))
-        else:
-            picture = _read_by_pillow(content)
+            return Picture(pixels, (pixels.shape[1], pixels.shape[0]))
+        return _read_by_pillow(content)
     except PictureError as error:
         raise error.of(name) from error
-    return picture
 
 
-def _content(source: str | Path | IO[bytes]) -> bytes:
-    """Return what is in a file, which is no longer than `LARGEST_FILE`."""
+@contextmanager
+def _opened(source: str | Path | IO[bytes]) -> Iterator[IO[bytes]]:
+    """Open a file that is no longer than `LARGEST_FILE`."""
     try:
         if isinstance(source, (str, Path)):
             if Path(source).is_dir():
                 raise PictureError("is a folder: name the pictures in it, or use 'mnist-cli pack'.")
-            with Path(source).open("rb") as file:
+            if Path(source).is_file():
+                if Path(source).stat().st_size > LARGEST_FILE:
+                    raise _too_long()
+                with Path(source).open("rb") as file:
+                    yield file
+                return
+            with Path(source).open("rb") as file:  # a pipe, or nothing
                 content = file.read(LARGEST_FILE + 1)
         else:
             content = source.read(LARGEST_FILE + 1)
@@ -141,8 +150,12 @@ def _content(source: str | Path | IO[bytes]) -> bytes:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"cannot be read: {reason}.") from error
     if len(content) > LARGEST_FILE:
-        raise PictureError(f"has more than the {LARGEST_FILE:,} bytes that are read: shrink it.")
-    return content
+        raise _too_long()
+    yield io.BytesIO(content)
+
+
+def _too_long() -> PictureError:
+    return PictureError(f"has more than the {LARGEST_FILE:,} bytes that are read: shrink it.")
 
 
 def _too_large(width: int, height: int) -> PictureError:
@@ -151,55 +164,75 @@ def _too_large(width: int, height: int) -> PictureError:
     )
 
 
-def _stack(content: bytes) -> NDArray[Any] | None:
-    """Return the array of an IDX or ``.npy`` file, and None of any other."""
-    is_idx = content[:2] == b"\0\0" and content[2:3] and content[2] in TYPES
-    if (is_idx and 1 <= content[3] <= 4) or content[:2] == b"\x1f\x8b":
+def _of_arrays(file: IO[bytes], index: int | None) -> Picture | None:
+    """Return an image of an IDX or ``.npy`` file, and None of any other file, from its start."""
+    start = file.read(6)
+    file.seek(0)
+    is_idx = start[:2] == b"\0\0" and start[2:3] and start[2] in TYPES
+    if (is_idx and start[3:4] and 1 <= start[3] <= 4) or start[:2] == MAGIC:
+        shapes: list[tuple[int, ...]] = []
+
+        def choose(header: Header) -> int | None:
+            shapes.append(header.shape)
+            return _choose(header.shape, index)
+
         try:
-            return parse_idx(content, "IDX")
+            pixels = read_idx_item(file, "IDX", choose)
+        except PictureError:
+            raise
         except DataError as error:
             raise PictureError(f"is no IDX file, or a broken one: {shown(error, 200)}") from error
-    if content[:6] != npy.MAGIC_PREFIX:
+        return _picture(pixels, shapes[0])
+    if start != npy.MAGIC_PREFIX:
         return None
-    file = io.BytesIO(content)
+    length = file.seek(0, os.SEEK_END)
+    file.seek(0)
     try:
         with warnings.catch_warnings(action="ignore"):
             version = npy.read_magic(file)
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, is_fortran, dtype = read(file)
         size = math.prod(shape)
-        if dtype.hasobject or size * dtype.itemsize != len(content) - file.tell():
+        if dtype.hasobject or size * dtype.itemsize != length - file.tell():
             raise ValueError("its header promises something else")
-        array = np.frombuffer(content, dtype, size, file.tell())
-        array = array.reshape(shape, order="F" if is_fortran else "C")
+        if min(shape, default=1) < 1:
+            raise ValueError("it holds nothing")
     except Exception as error:
         # Of a damaged header, NumPy raises whatever it comes upon.
         raise PictureError(f"is a broken .npy file ({shown(error)}): write it anew.") from error
-    native: NDArray[Any] = array.astype(dtype.newbyteorder("="), copy=False)
-    return native
+    chosen = _choose(shape, index)
+    numbers = np.frombuffer(file.read(), dtype)
+    array = numbers.reshape(shape[::-1]).T if is_fortran else numbers.reshape(shape)
+    pixels = array if chosen is None else array[chosen]
+    return _picture(pixels.astype(dtype.newbyteorder("="), copy=False), shape)
 
 
-def _chosen(stack: NDArray[Any], index: int | None) -> Picture:
-    """Return one image of an array that may hold several."""
-    is_single = stack.ndim == 2 or (stack.ndim == 3 and stack.shape[2] in (1, 2, 3, 4))
+def _choose(shape: tuple[int, ...], index: int | None) -> int | None:
+    """Return which image to read of an array that may hold several; None if it is one itself."""
+    is_single = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 2, 3, 4))
     if is_single and index is not None:
         raise PictureError("holds one picture, of which none can be chosen by `index`.")
-    if not is_single and stack.ndim not in (3, 4):
-        raise PictureError(f"has the shape {shown(stack.shape)}, which is that of no picture.")
+    if not is_single and len(shape) not in (3, 4):
+        raise PictureError(f"has the shape {told(shape)}, which is that of no picture.")
+    height, width = shape[:2] if is_single else shape[1:3]
     if is_single:
-        pixels = stack
-    elif index is None and len(stack) != 1:
-        raise PictureError(f"holds {len(stack):,} images: choose one by its `index`.")
+        chosen = None
+    elif index is None and shape[0] != 1:
+        raise PictureError(f"holds {shape[0]:,} images: choose one by its `index`.")
     else:
-        index = index or 0
-        if not 0 <= index < len(stack):
-            raise PictureError(f"holds {len(stack):,} images, and none has the `index` {index}.")
-        pixels = stack[index]
-    height, width = pixels.shape[:2]
+        chosen = index or 0
+        if chosen >= shape[0]:
+            raise PictureError(f"holds {shape[0]:,} images, and none has the `index` {chosen}.")
     if height * width > LARGEST:
         raise _too_large(width, height)
-    is_framed = not is_single and pixels.shape == (SIDE, SIDE) and pixels.dtype == np.uint8
-    return Picture(pixels, (width, height), is_framed)
+    return chosen
+
+
+def _picture(pixels: NDArray[Any], shape: tuple[int, ...]) -> Picture:
+    """Return an image that was chosen of an array of that shape."""
+    height, width = pixels.shape[:2]
+    is_framed = pixels.ndim < len(shape) and pixels.shape == (SIDE, SIDE)
+    return Picture(pixels, (width, height), is_framed and pixels.dtype == np.uint8)
 
 
 def _parse_pgm(content: bytes) -> NDArray[Any]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mnist_cli.data.idx import checksum, read_idx, write_idx
+from mnist_cli.data.gunzip import MAGIC
+from mnist_cli.data.idx import FETCH_ANEW, Check, checksum, read_idx, write_idx
 from mnist_cli.errors import DataError
 
 TRAILER = 8
@@ -21,18 +22,25 @@ TRAILER = 8
 
 
 def read_unpacking_once(
-    path: str | Path, check: Callable[[NDArray[Any]], object] = lambda array: None
+    path: str | Path,
+    accept: Callable[[NDArray[Any]], object] = lambda array: None,
+    *,
+    check: Check = lambda header: None,
+    mend: str = FETCH_ANEW,
 ) -> NDArray[Any]:
     """Read an IDX file; if it is ``NAME.gz``, by way of a file ``NAME`` beside it.
 
     That file is believed only if its length and its checksum are those which the gzip file ends
-    with. It is made if it is not there, and can be; one that does not fit is left alone.
+    with. It is made if it is not there, and can be; one that does not fit is left alone. A file
+    that is called ``.gz`` and is not packed, or is packed twice, is read as it is.
 
     Parameters
     ----------
     path : path
-    check : callable
+    accept : callable
         Is given what has been read, and may raise: then nothing is kept.
+    check, mend
+        See `mnist_cli.data.idx.read_idx`.
 
     Raises
     ------
@@ -41,24 +49,38 @@ def read_unpacking_once(
     """
     path = Path(path)
     plain = path.with_suffix("")
-    unpacked = None if path.suffix != ".gz" else _read_if_it_fits(plain, path)
-    array = read_idx(path) if unpacked is None else unpacked
-    check(array)
-    if path.suffix == ".gz" and not os.path.lexists(plain):
+    is_packed = path.suffix == ".gz" and _is_packed(path)
+    unpacked = _read_if_it_fits(plain, path, check) if is_packed else None
+    array = read_idx(path, check, mend) if unpacked is None else unpacked
+    accept(array)
+    if is_packed and not os.path.lexists(plain) and _fits(array, path):
         with suppress(DataError):  # a full disk, or a folder that may not be written to
             write_idx(plain, array)
     return array
 
 
-def _read_if_it_fits(plain: Path, packed: Path) -> NDArray[Any] | None:
+def _is_packed(path: Path) -> bool:
+    """Return whether a file begins as gzip does."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(2) == MAGIC
+    return False
+
+
+def _read_if_it_fits(plain: Path, packed: Path, check: Check) -> NDArray[Any] | None:
     """Return what ``plain`` holds, if that is what ``packed`` unpacks to."""
     with suppress(DataError, OSError):
-        expected, length = _trailer(packed)
-        if plain.stat().st_size % 2**32 == length:
-            array = read_idx(plain)
-            if checksum(array) == expected:
+        if plain.stat().st_size % 2**32 == _trailer(packed)[1]:
+            array = read_idx(plain, check)
+            if _fits(array, packed):
                 return array
     return None
+
+
+def _fits(array: NDArray[Any], packed: Path) -> bool:
+    """Return whether a gzip file ends with the checksum of an array, so that it holds that one."""
+    with suppress(OSError):
+        return checksum(array) == _trailer(packed)[0]
+    return False
 
 
 def _trailer(packed: Path) -> tuple[int, int]:

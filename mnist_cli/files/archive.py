@@ -8,17 +8,24 @@ So no more memory is asked for than twice what the file is long.
 from __future__ import annotations
 
 import errno
+import io
 import math
+import os
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from mnist_cli.files.atomic import atomic_write
+
+DIRECTORY = 1 << 17
+"""Bytes of an archive's directory at most: a thousand entries."""
 
 LARGEST = 1 << 29
 """Bytes of an archive that is read or written at most: a network of 160,000 hidden units."""
@@ -59,19 +66,11 @@ def read_archive(path: str | Path) -> dict[str, NDArray[Any]]:
     OSError
         If the file cannot be read.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(path)
-    if not path.is_file():
-        raise ValueError("not a file")
     try:
         # Of a strange header, NumPy and Python's own parser warn before they fail.
-        with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path) as archive:
+        with warnings.catch_warnings(action="ignore"), open_archive(path, LARGEST) as archive:
             members = archive.infolist()
-            length = path.stat().st_size
-            if length > LARGEST:
-                raise ValueError("larger than any model")
-            if sum(member.file_size for member in members) > length:
+            if sum(member.file_size for member in members) > Path(path).stat().st_size:
                 raise ValueError("more than is in the file")
             names = [member.filename for member in members]
             # Of two arrays of one name, NumPy may read another one than we do.
@@ -86,6 +85,60 @@ def read_archive(path: str | Path) -> dict[str, NDArray[Any]]:
     except Exception as error:
         # Of a damaged file, zipfile and NumPy raise whatever they come upon.
         raise ValueError(str(error)) from error
+
+
+@contextmanager
+def open_archive(path: str | Path | IO[bytes], largest: int) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive that may come from anywhere, and be of any size.
+
+    Parameters
+    ----------
+    path : path, or an open file
+    largest : int
+        Bytes of it at most.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at ``path``.
+    ValueError
+        If it is no file, or too large, or has more entries than anybody needs.
+    zipfile.BadZipFile, OSError
+        If it cannot be read.
+    """
+    if isinstance(path, (str, Path)):
+        if not Path(path).exists():
+            raise FileNotFoundError(path)
+        if not Path(path).is_file():
+            raise ValueError("not a file")
+        opened = _Frugal(path)
+    else:
+        opened = _Frugal(path.fileno(), closefd=False)
+    with opened as file:
+        if os.fstat(file.fileno()).st_size > largest:
+            raise ValueError("larger than any that is read")
+        with zipfile.ZipFile(cast("IO[bytes]", file)) as archive:
+            file.is_read = True
+            yield archive
+
+
+class _Frugal(io.FileIO):
+    """A file that gives no more than `DIRECTORY` bytes at once until its directory is read.
+
+    For the directory of an archive, zipfile reads as many bytes as the file says, whatever that is.
+    """
+
+    is_read = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read bytes, or raise ValueError where more are wanted than a directory has."""
+        if self.is_read:
+            return super().read(size)
+        size = DIRECTORY + 1 if size is None or size < 0 else size
+        content = super().read(min(size, DIRECTORY + 1))
+        if len(content) > DIRECTORY:
+            raise ValueError("a directory that is too long")
+        return content
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:

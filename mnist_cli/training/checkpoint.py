@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.data.dataset import Dataset
-from mnist_cli.data.sources import SOURCES
+from mnist_cli.data.sources import SOURCES, is_same_data
 from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.files.archive import read_archive, write_archive
 from mnist_cli.files.documents import parse
@@ -135,7 +135,8 @@ class Checkpoint:
 
     def check_data(self, path: str, data: Dataset) -> None:
         """Raise SettingsError if it was trained on other data."""
-        if (self.origin["dataset"], self.origin["data"]) != (data.name, data.sums):
+        is_same = is_same_data(data.name, self.origin["data"], data.sums)
+        if self.origin["dataset"] != data.name or not is_same:
             raise SettingsError(
                 f"The data are not those that {path} was trained on: name their `data_dir`."
             )

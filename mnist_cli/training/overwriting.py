@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mnist_cli.data.sources import is_same_data
 from mnist_cli.errors import ModelError, SettingsError, UnfinishedError
 from mnist_cli.files.targets import is_same
 from mnist_cli.model import Model
@@ -71,16 +72,18 @@ def check_replaceable(
         raise SettingsError(f"{out} is there already, and no model: {advice}") from error
     if there.recipe is None:
         raise SettingsError(f"{out} is a model of which no recipe is known: {advice}")
-    before = there.recipe
-    if resumed and before.epochs < recipe.epochs:
-        before = replace(before, epochs=recipe.epochs)
+    recipe_there = there.recipe
+    if resumed and recipe_there.epochs < recipe.epochs:
+        recipe_there = replace(recipe_there, epochs=recipe.epochs)
     changed = [
         f"`{name}` is {value} there and not {getattr(recipe, name)}"
-        for name, value in before.to_dict().items()
+        for name, value in recipe_there.to_dict().items()
         if value != getattr(recipe, name)
     ]
     if changed:
         raise SettingsError(f"{out} is a model of another recipe ({', '.join(changed)}): {advice}")
     for name, what in (("dataset", "data set"), ("data", "data"), ("start", "start")):
-        if there.metadata.get(name) != origin.get(name):
+        before, now = there.metadata.get(name), origin.get(name)
+        is_alike = is_same_data(origin["dataset"], before, now) if name == "data" else before == now
+        if not is_alike:
             raise SettingsError(f"{out} is a model of another {what}: {advice}")

@@ -9,17 +9,14 @@ import shutil
 import socket
 import struct
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import requests
-from conftest import Cli, copy_packed
+from conftest import NAMES, Cli, closed_port, copy_packed, patch_mnist
 from web import Answer, Web, body, cut, serve, status, web_server
 
 from mnist_cli.data import http
@@ -30,46 +27,12 @@ from mnist_cli.data.sources import MNIST, SOURCES
 from mnist_cli.errors import DataError, DownloadError
 from mnist_cli.progress import Progress
 
-NAMES = [f"{stem}.gz" for stems in STEMS.values() for stem in stems]
 FIRST = NAMES[0]
-
-
-def patch(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    """Change what is known of MNIST's files."""
-    source = SOURCES["mnist"]
-    assert source.published
-    changed = replace(source, published=replace(source.published, **changes))
-    monkeypatch.setitem(SOURCES, "mnist", changed)
-
-
-@pytest.fixture
-def files(small_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Return the contents of small files, which are what counts as MNIST in this test."""
-    files = {name: (small_dir / name).read_bytes() for name in NAMES}
-    unpacked = {name.removesuffix(".gz"): gzip.decompress(files[name]) for name in NAMES}
-    sums = {
-        name: (len(content), hashlib.sha256(content).hexdigest())
-        for name, content in (files | unpacked).items()
-    }
-    patch(monkeypatch, sums=sums)
-    return files
-
-
-@pytest.fixture
-def web(files: dict[str, bytes]) -> Iterator[Web]:
-    with web_server(files) as web:
-        yield web
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "PAUSE_SECONDS", 0.01)
-
-
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def test_all_files_arrive_and_are_told(
@@ -270,6 +233,7 @@ def test_a_server_that_drips_is_given_up(
     ("source", "target", "is_refused"),
     [
         ("https://a/f", "http://a/f", True),
+        ("https://a/f", "HTTP://a/f", True),
         ("https://a/f", "//b/f", False),
         ("https://a/f", "g", False),
         ("http://a/f", "http://b/f", False),
@@ -278,13 +242,10 @@ def test_a_server_that_drips_is_given_up(
 def test_no_redirect_leads_to_where_nothing_is_encrypted(
     source: str, target: str, is_refused: bool
 ) -> None:
-    response = requests.Response()
-    response.url, response.status_code = source, 302
-    response.headers["Location"] = target
     with (
         pytest.raises(DownloadError, match="encrypted") if is_refused else contextlib.nullcontext()
     ):
-        http._check_redirect(response)
+        http._redirected(source, target)
 
 
 class Telling(Progress):
@@ -472,7 +433,7 @@ def test_force_deletes_nothing_elsewhere(small_dir: Path, tmp_path: Path, web: W
 def test_training_fetches_what_is_missing_first(
     cli: Cli, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patch(monkeypatch, mirrors=(web.url,))
+    patch_mnist(monkeypatch, mirrors=(web.url,))
     for _ in range(2):
         result = cli("train", "--data-dir", "data", "--hidden", 4, "--epochs", 1)
         assert result.exit_code == 0, result.stderr
