@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from mnist_cli import __version__
 from mnist_cli.cli.download import download
+from mnist_cli.cli.draw import draw
 from mnist_cli.cli.effect import refuse_misspelt_variables
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
@@ -165,5 +166,5 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-for command in (download, train, evaluate, predict, pack, show, gradcheck):
+for command in (download, train, evaluate, predict, pack, draw, show, gradcheck):
     main.add_command(command)

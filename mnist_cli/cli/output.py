@@ -38,6 +38,14 @@ def to_json(document: dict[str, Any]) -> str:
     return json.dumps(finite(document), indent=2, allow_nan=False)
 
 
+def print_written(path: Path, content: bytes, as_json: bool, **more: Any) -> None:
+    """Tell which file was written, and its size; with what else a script is told of it."""
+    if as_json:
+        print_json({"out": str(path), "bytes": len(content), **more})
+    else:
+        click.echo(f"{printable(str(path))}  {len(content) / 1000:,.0f} kB")
+
+
 @contextmanager
 def log_file(
     path: Path | None, remark: Callable[[str], object]

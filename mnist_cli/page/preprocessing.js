@@ -20,7 +20,8 @@ function sheared(image) {
 
 /** Widen or narrow the ink to so many pixels, its centre where it was. */
 function ofWidth(image, width) {
-  const isDark = Array.from({ length: SIDE }, (_, x) => image.some((v, at) => v && at % SIDE === x));
+  const isInked = (x) => image.some((grey, at) => grey && at % SIDE === x);
+  const isDark = Array.from({ length: SIDE }, (_, x) => isInked(x));
   const left = Math.max(isDark.indexOf(true), 0); // an image without ink counts as full
   const right = Math.max(isDark.reverse().indexOf(true), 0);
   const factor = Math.max(f32((SIDE - left - right) / width), 1 / WIDEST);
