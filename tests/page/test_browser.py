@@ -85,9 +85,11 @@ def show(driver: Any, models: dict[str, Model], tmp_path: Path) -> Iterator[Call
     There is one page a test, of a certain width.
     """
 
-    def open_page(name: str = "plain", width: int = 1280, is_dark: bool = False) -> Any:
+    def open_page(
+        name: str = "plain", width: int = 1280, is_dark: bool = False, content: str = ""
+    ) -> Any:
         page = tmp_path / "draw.html"
-        page.write_text(drawing_page(models[name]), "utf-8")
+        page.write_text(content or drawing_page(models[name]), "utf-8")
         driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
@@ -175,12 +177,16 @@ def test_a_hundred_test_images_have_the_programs_probabilities(
     assert len(set(expected.argmax(axis=1))) == 10
 
 
-@pytest.mark.parametrize("name", ["plain", "deskewed"])
-def test_twenty_drawings_have_the_programs_probabilities(
-    name: str, show: Callable[..., Any], models: dict[str, Model], rng: np.random.Generator
+@pytest.mark.parametrize(("name", "count"), [("plain", 20), ("deskewed", 5)])
+def test_drawings_have_the_programs_probabilities(
+    name: str,
+    count: int,
+    show: Callable[..., Any],
+    models: dict[str, Model],
+    rng: np.random.Generator,
 ) -> None:
     page = show(name)
-    for drawing in range(20):
+    for drawing in range(count):
         size, left, top = rng.uniform(4, 19), rng.uniform(15, 100), rng.uniform(15, 60)
         page.execute_script(
             "lines = arguments[0]; redraw(); changed()", placed(drawing % 10, size, left, top)
@@ -338,6 +344,39 @@ def test_nothing_is_cut_off(width: int, is_dark: bool, show: Callable[..., Any])
     assert beyond == []
     light = page.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (light == "rgb(255, 255, 255)") != is_dark
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_report_shows_its_plots_and_reads_what_is_drawn(
+    width: int, show: Callable[..., Any], models: dict[str, Model], digits: Dataset
+) -> None:
+    pytest.importorskip("matplotlib")
+    from mnist_cli.page.report import report_page
+
+    images = digits.test[:200]
+    logarithms = models["plain"].log_probabilities(images.images)
+    page = show(
+        width=width, content=report_page(models["plain"], images, logarithms, "mnist, test")
+    )
+    sizes = page.execute_script(
+        "return [...document.images].map((image) => [image.complete, image.naturalWidth])"
+    )
+    assert len(sizes) == 4
+    assert all(complete and size > 300 for complete, size in sizes)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    draw_with(page, placed(0), "mouse")
+    assert np.argmax(settled(page)["p"]) == 0
+
+
+def test_a_print_has_the_results_and_no_buttons(show: Callable[..., Any]) -> None:
+    page = show(is_dark=True)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    page.find_element("css selector", "h1")
+    assert not any(b.is_displayed() for b in page.find_elements("css selector", "button, input"))
+    assert page.find_element("id", "seen").is_displayed()
+    light = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert light == "rgb(255, 255, 255)"
 
 
 def test_whatever_can_be_used_has_a_name(show: Callable[..., Any]) -> None:
