@@ -227,7 +227,7 @@ def errors(
     worst = sorted(misread, key=lambda one: (-one.probability, one.index))[:count]
     of = f"{len(misread):,} of {len(images):,} digits were misread"
     shown = f"; the {len(worst)} most certain readings" if len(worst) < len(misread) else ""
-    columns, rows = min(10, max(5, len(worst))), max(1, -(-len(worst) // 10))
+    columns, rows = min(10, max(6, len(worst))), max(1, -(-len(worst) // 10))
     figure = _figure(0.94 * columns, 0.9 + 1.26 * rows, of + shown, "compressed")
     if not worst:
         return figure

@@ -7,7 +7,7 @@ const TILE = 28, GAP = 4, ZOOM = 2; // of the hidden units' images
 const $ = (id) => document.getElementById(id);
 const told = JSON.parse($("model").textContent);
 const trained = readNetwork(told.hidden, told.parameters);
-const samples = Uint8Array.from(atob(told.samples), (letter) => letter.charCodeAt(0));
+const samples = bytesOf(told.samples);
 const paper = $("paper").getContext("2d", { willReadFrequently: true });
 
 let network = trained; // after the steps that were taken
@@ -22,8 +22,7 @@ let pass = null; // what the network makes of the drawing: x, z1, a1, z2, p
 function greys() {
   const { width, height } = $("paper");
   const { data } = paper.getImageData(0, 0, width, height);
-  return { width, height, data: Float32Array.from({ length: width * height }, (_, at) =>
-    f32(data[4 * at] / 255)) };
+  return mapped(blank(width, height), (_, at) => data[4 * at] / 255);
 }
 
 /** Return what the network is given of a picture: 784 greys, and the steps that led to them. */
@@ -398,4 +397,5 @@ for (const query of ["(prefers-color-scheme: dark)", "print"]) {
     showUnits();
   });
 }
-start();
+const wanted = location.hash.slice(1); // draw.html#4 begins with the sample digit 4
+start(/^[0-9]$/.test(wanted) ? Number(wanted) : null);

@@ -9,11 +9,16 @@ const CLASSES = 10;
 
 /** Return the network whose parameters, float32 and little-endian, are given in base64. */
 function readNetwork(hidden, base64) {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  const parameters = Float32Array.from({ length: bytes.length / 4 }, (_, at) =>
-    view.getFloat32(4 * at, true));
+  const { buffer, length } = bytesOf(base64);
+  const view = new DataView(buffer);
+  const parameters = new Float32Array(length / 4).map((_, at) => view.getFloat32(4 * at, true));
   return networkOf(hidden, parameters);
+}
+
+/** Return the bytes that a text in base64 stands for. */
+function bytesOf(base64) {
+  const letters = atob(base64);
+  return new Uint8Array(letters.length).map((_, at) => letters.charCodeAt(at));
 }
 
 /** Return a network whose W1, b1, W2 and b2 are parts of one vector. */

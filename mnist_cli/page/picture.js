@@ -273,7 +273,8 @@ function darknessOf(ink) {
 
 /** Return the pixels, 1 or 0 each, that are at least so dark. */
 function atLeast(ink, darkness) {
-  return { ...ink, data: Uint8Array.from(ink.data, (value) => Number(value >= f32(darkness))) };
+  const least = f32(darkness);
+  return mapped(ink, (value) => (value >= least ? 1 : 0));
 }
 
 /** Return the pixels that belong to strokes: dark enough as ink, and for the paper's noise. */
@@ -362,7 +363,7 @@ function horizontalLines(mask) {
 /** Return the parts of a mask, whose pixels touch at a side or a corner: area, box and pixels. */
 function components(mask) {
   const { width, height } = mask;
-  const isNew = Uint8Array.from(mask.data);
+  const isNew = mask.data.slice();
   const parts = [];
   for (let start = 0; start < isNew.length; start++) {
     if (!isNew[start]) continue;

@@ -278,6 +278,15 @@ def test_a_digit_is_drawn_and_corrected_by_the_keyboard_alone(show: Callable[...
     assert settled(page) is not None
 
 
+def test_the_address_can_ask_for_a_sample(show: Callable[..., Any]) -> None:
+    page = show()
+    assert settled(page) is None
+    page.get(f"{page.current_url}#3")
+    page.refresh()
+    assert settled(page) is not None
+    assert page.execute_script("return sample") == 3
+
+
 def test_what_the_hidden_units_add_makes_the_logit(
     show: Callable[..., Any], models: dict[str, Model]
 ) -> None:
