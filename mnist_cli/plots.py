@@ -8,6 +8,7 @@ white: lines differ in their dashes and marks as well, and one colour scale runs
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -53,6 +54,12 @@ SCALE = "cividis"
 MARKS = "osD^vPX*"
 """What marks the points of each line, beside its colour."""
 
+LONGEST_NAME = 28
+"""Letters of the name of a run at most; of a longer one, the end is shown."""
+
+MOST_UNITS = 4000
+"""Hidden units that are drawn at most: the first ones."""
+
 MAKERS: dict[str, dict[str, str | None]] = {
     "svg": {"Creator": MARK, "Date": None},
     "png": {"Software": MARK},
@@ -97,7 +104,8 @@ def save(figure: Figure, format: str = "svg") -> bytes:
     if format not in MAKERS:
         raise SettingsError(f"`format` is {format!r}, but must be one of {', '.join(MAKERS)}.")
     file = io.BytesIO()
-    with _style():
+    # The name of a run may have letters that the font lacks: they become boxes.
+    with _style(), warnings.catch_warnings(action="ignore"):
         figure.savefig(file, format=format, metadata=MAKERS[format])
     return file.getvalue()
 
@@ -183,7 +191,10 @@ def curves(runs: Mapping[str, Sequence[Epoch]]) -> Figure:
                     fill = look["color"] if part == "validation" else "white"
                     panel.plot(epochs, numbers, dashes, markerfacecolor=fill, **look)
         rates = np.array([epoch.learning_rate for epoch in history], np.float64)
-        panels[2].plot(epochs, rates, label=name, **look)
+        # A name that begins with _ would be left out, and $ begin a formula.
+        short = name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+        shown = f" {short}".replace("$", r"\$")
+        panels[2].plot(epochs, rates, label=shown, **look)
     for panel, title, unit in (
         (panels[0], "Loss", "cross-entropy, nats"),
         (panels[1], "Accuracy", "images read rightly, %"),
@@ -251,13 +262,14 @@ def weights(model: Model) -> Figure:
     ----------
     model : Model
     """
-    hidden = model.network.hidden
+    hidden = min(model.network.hidden, MOST_UNITS)
     columns = min(hidden, 16 if hidden <= 256 else 40)
     rows = -(-hidden // columns)
-    images = model.W1.T.reshape(hidden, SIDE, SIDE).astype(np.float64)
+    images = model.W1.T[:hidden].reshape(hidden, SIDE, SIDE).astype(np.float64)
     # The few largest would leave the others grey.
     limit = float(np.quantile(np.abs(images), 0.998)) or 1.0
-    title = f"What {hidden:,} hidden units look for"
+    of = "" if hidden == model.network.hidden else f"of {model.network.hidden:,} "
+    title = f"What {hidden:,} {of}hidden units look for"
     figure = _figure(9, 1.2 + 7.8 * rows / max(columns, 8), title, "compressed")
     axes, sheet = _tiles(figure, images, columns, cmap=SCALE, vmin=-limit, vmax=limit)
     axes.set_title("light where ink raises a unit, dark where it lowers it", fontsize=9)

@@ -86,6 +86,7 @@ def test_the_same_numbers_give_the_same_bytes_which_say_who_made_them(
 
 SIZES: dict[str, Callable[[], Figure]] = {
     "curves of 12": lambda: plots.curves({f"run {n}": history(30, 0.5) for n in range(12)}),
+    "curves of long names": lambda: plots.curves({f"{n}" * 60: history(9) for n in range(5)}),
     "errors of 1": lambda: plots.errors(IMAGES, MISREAD[:1]),
     "errors of 400": lambda: plots.errors(IMAGES, [*MISREAD] * 7, count=400),
     "weights of 1": lambda: plots.weights(model(1)),
@@ -150,9 +151,18 @@ def test_curves_have_a_line_for_each_run_and_part() -> None:
     loss, accuracy, rate = figure.axes
     assert [len(panel.lines) for panel in (loss, accuracy, rate)] == [3, 3, 2]
     assert accuracy.lines[0].get_ydata() == pytest.approx([70, 85, 90])
-    assert {"a", "b", "validation, after the epoch"} <= set(texts(figure))
+    assert {" a", " b", "validation, after the epoch"} <= set(texts(figure))
     styles = {(line.get_linestyle(), str(line.get_marker())) for line in loss.lines}
     assert len(styles) == 3, "they are told apart without colours"
+
+
+def test_a_run_may_have_any_name() -> None:
+    names = ("_hidden", "a$b$c", "$\\frac{$", "走る", "x" * 60)
+    figure = plots.curves({name: history(3) for name in names})
+    assert plots.save(figure)
+    (legend,) = figure.legends
+    shown = [text.get_text().strip().replace("\\$", "$") for text in legend.get_texts()]
+    assert shown[2:] == [*names[:-1], "…" + "x" * 27]
 
 
 def test_the_most_certain_errors_come_first() -> None:
@@ -163,6 +173,11 @@ def test_the_most_certain_errors_come_first() -> None:
     ]
     without = plots.errors(IMAGES, [])
     assert without.get_suptitle() == "0 of 60 digits were misread"
+
+
+def test_of_very_many_hidden_units_the_first_are_drawn() -> None:
+    figure = plots.weights(model(4001))
+    assert "What 4,000 of 4,001 hidden units look for" in texts(figure)
 
 
 def test_many_hidden_units_are_drawn_and_one() -> None:
