@@ -1,8 +1,8 @@
 """Plots of what was learned: each a function that returns a figure of matplotlib, an extra.
 
-All are drawn in one style, which reads in black and
-white: lines differ in their dashes and marks as well, and one colour scale runs from dark to light
-(cividis: Nuñez, Anderton and Renslow 2018). The same numbers give the same bytes.
+All are drawn in one style, which reads in black and white: lines differ in their dashes and marks
+as well, and one colour scale runs from dark to light (cividis: Nuñez, Anderton and Renslow 2018).
+The same numbers give the same bytes.
 """
 
 from __future__ import annotations

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from mnist_cli.training.history import Epoch
 
+MOST_RUNS = 12
+"""Runs in one plot at most."""
+
 STRENGTHS = [
     replace(setting, choices=setting.choices[1:], default="elastic")
     if setting.name == "augment"
@@ -102,10 +105,6 @@ def curves(logs: tuple[Path, ...], out: Path, force: bool, json: bool) -> None:
     names = {path: path.stem if len({p.stem for p in logs}) == len(logs) else path for path in logs}
     runs = {output.printable(str(names[path])): read_run(path) for path in logs}
     write_plot(plot_curves(runs), out, json)
-
-
-MOST_RUNS = 12
-"""Runs in one plot at most."""
 
 
 @plot.command()
