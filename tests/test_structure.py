@@ -41,6 +41,8 @@ LAYER_OF = {
     "recipe": "recipe",
     "model": "training",
     "evaluation": "training",
+    "page": "training",
+    "plots": "training",
     "gradcheck": "training",
     "training": "training",
     "cli": "cli",

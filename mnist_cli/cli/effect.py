@@ -96,14 +96,16 @@ def refuse_misspelt_variables(group: click.Group) -> None:
             )
 
 
-def _variables(group: click.Group) -> Iterator[str]:
-    """Yield the variables that set the options of all commands."""
+def _variables(group: click.Group, prefix: str = PREFIX) -> Iterator[str]:
+    """Yield the variables that set the options of all commands, and of those in groups of them."""
     for command_name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _variables(command, f"{prefix}{command_name}_")
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 named = parameter.envvar
                 yield (
                     named
                     if isinstance(named, str)
-                    else f"{PREFIX}{command_name}_{parameter.name}".upper().replace("-", "_")
+                    else f"{prefix}{command_name}_{parameter.name}".upper().replace("-", "_")
                 )

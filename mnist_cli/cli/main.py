@@ -16,13 +16,16 @@ from click.core import ParameterSource
 
 from mnist_cli import __version__
 from mnist_cli.cli.download import download
+from mnist_cli.cli.draw import draw
 from mnist_cli.cli.effect import refuse_misspelt_variables
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
 from mnist_cli.cli.options import in_options
 from mnist_cli.cli.output import LONGEST_SENTENCE, Document, printable, to_json
 from mnist_cli.cli.pack import pack
+from mnist_cli.cli.plot import plot
 from mnist_cli.cli.predict import predict
+from mnist_cli.cli.report import report
 from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
 from mnist_cli.cli.train import train
@@ -198,5 +201,5 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-for command in (download, train, evaluate, predict, pack, show, gradcheck):
+for command in (download, train, evaluate, predict, pack, draw, plot, report, show, gradcheck):
     main.add_command(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,18 @@ DATA_DIR_NEEDS = ("dataset", in_folders())
 """Without what `data_dir` has no effect, for `refuse_without_effect`."""
 
 
+def out(default: str) -> Callable[[Any], Any]:
+    """Return the option ``--out`` of a command that writes one file, of that name by default."""
+    return click.option(
+        "--out",
+        type=FilledPath(dir_okay=False, path_type=Path),
+        default=Path(default),
+        show_default=True,
+        metavar="FILE",
+        help="The file to write.",
+    )
+
+
 def _ask_for_document(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
     """Remember it for an error, which is then a document as well."""
     context.ensure_object(Document).is_wanted = value
@@ -85,6 +98,9 @@ json = click.option(
     is_flag=True,
     callback=_ask_for_document,
     help="Print one JSON document on stdout, even of an error.",
+)
+force = click.option(
+    "--force", is_flag=True, help="Replace what is at --out, even a file that was not made by this."
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print no progress and no remarks.")
 

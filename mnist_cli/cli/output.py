@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import click
@@ -38,6 +39,14 @@ def print_json(document: dict[str, Any]) -> None:
 def to_json(document: dict[str, Any]) -> str:
     """Return a document as a text."""
     return json.dumps(finite(document), indent=2, allow_nan=False)
+
+
+def print_written(path: Path, content: bytes, as_json: bool, **more: Any) -> None:
+    """Tell which file was written, and its size; with what else a script is told of it."""
+    if as_json:
+        print_json({"out": str(path), "bytes": len(content), **more})
+    else:
+        click.echo(f"{printable(str(path))}  {len(content) / 1000:,.0f} kB")
 
 
 def printable(text: str) -> str:

@@ -16,6 +16,10 @@ else:
     ParamType = click.ParamType  # which older versions of click cannot subscript
 
 
+UNDERSCORES = str.maketrans("- ", "__")
+"""What makes the name of a variable of those of a command and an option."""
+
+
 class SettingType(ParamType):
     """What a setting can be, as click asks for it: the same check, in the same words."""
 
@@ -37,8 +41,8 @@ class SettingType(ParamType):
             self.fail(f"{value} {error}", param, ctx)
 
 
-def option_of(setting: Setting) -> Callable[..., Any]:
-    """Return the option for a setting."""
+def option_of(setting: Setting, command: str = "train") -> Callable[..., Any]:
+    """Return the option for a setting, of a command."""
     default: Any = setting.default
     said: dict[str, Any] = {"default": default, "show_default": True, "help": setting.help}
     if setting.name == "learning_rate":  # its default is the optimizer's
@@ -50,7 +54,7 @@ def option_of(setting: Setting) -> Callable[..., Any]:
     said["type"] = click.Choice(list(setting.choices)) if setting.choices else SettingType(setting)
     said["metavar"] = setting.unit or None
     # The variable of an option is named after its key, as --lr and MNIST_CLI_TRAIN_LR.
-    said["envvar"] = f"MNIST_CLI_TRAIN_{setting.key}".upper().replace("-", "_")
+    said["envvar"] = f"MNIST_CLI_{command}_{setting.key}".upper().translate(UNDERSCORES)
     return click.option(f"--{setting.key}", setting.name, **said)
 
 

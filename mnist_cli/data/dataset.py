@@ -31,6 +31,11 @@ class Split:
     def __getitem__(self, rows: slice) -> Split:
         return Split(self.images[rows], self.labels[rows])
 
+    def first_of_each(self) -> NDArray[np.intp]:
+        """Return the places of the first image of each digit that there is, in their order."""
+        _, places = np.unique(self.labels, return_index=True)
+        return places
+
     def hold_out(self, count: int) -> tuple[Split, Split]:
         """Return the images to learn from, and the last ``count`` ones, to choose by.
 

@@ -177,11 +177,11 @@ class Derivative:
         return bool(np.all(np.abs(step - value) <= uncertainty + AGREEMENT * scale))
 
 
-def complex_step(f: Function, x: NDArray[Any], direction: NDArray[Any]) -> Any:
+def complex_step(f: Function, x: NDArray[Any], direction: NDArray[Any], width: float = STEP) -> Any:
     """Return ``Im f(x + i·h·direction) / h``, in the shape of what ``f`` returns."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
-        return np.imag(f(x + 1j * STEP * direction)) / STEP
+        return np.imag(f(x + 1j * width * direction)) / width
 
 
 def differences(
@@ -198,7 +198,7 @@ def differences(
     least = np.inf
     size = float(np.max(np.abs(f(x)), initial=0))
     for width in WIDTHS if epsilon == EPSILON else SINGLE_WIDTHS:
-        first, second, third = (_central(f, x, direction, width / 2**k) for k in range(3))
+        first, second, third = (central_difference(f, x, direction, width / 2**k) for k in range(3))
         coarse = (4 * second - first) / 3
         fine = (4 * third - second) / 3
         value = (16 * fine - coarse) / 15
@@ -211,7 +211,8 @@ def differences(
     return best, least
 
 
-def _central(f: Function, x: NDArray[Any], direction: NDArray[Any], width: float) -> Any:
+def central_difference(f: Function, x: NDArray[Any], direction: NDArray[Any], width: float) -> Any:
+    """Return ``(f(x + h·direction) − f(x − h·direction)) / 2h``, in the shape of ``f``'s."""
     with np.errstate(all="ignore"):
         ahead, behind = f(x + width * direction), f(x - width * direction)
     return (np.asarray(ahead, np.float64) - np.asarray(behind, np.float64)) / (2 * width)

@@ -70,6 +70,9 @@ THIN = 1.9
 WIDTH_BOX = 60
 """The side of the box in which the width of strokes is measured, in pixels."""
 
+TIE = 1e-4
+"""Pixels: the centre of mass is between two places, if it is as near as that to the middle."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -555,15 +558,17 @@ def centre(small: Floats) -> NDArray[np.uint8]:
     """Return the digit in 28×28, moved by whole pixels until its centre of mass is in the middle.
 
     As MNIST's were (LeCun, Cortes and Burges 1998). The middle is (14, 14), counted from the middle
-    of the first pixel: that is the mean of MNIST's, to 0.01. Where ink would be pushed out of the
-    image, it is moved as far as there is room.
+    of the first pixel: that is the mean of MNIST's, to 0.01. Between two places, it is the one
+    nearer to 0, whatever the rounding of sums. Where ink would be pushed out of the image, it is
+    moved as far as there is room.
     """
     image = np.zeros((SIDE, SIDE), np.float32)
     mass = small.sum()
     where = []
     for axis in (0, 1):
         middle = (small.sum(axis=1 - axis) @ np.arange(small.shape[axis])) / mass
-        where.append(int(np.clip(np.rint(SIDE / 2 - middle), 0, SIDE - small.shape[axis])))
+        nearest = np.ceil(SIDE / 2 - middle - 0.5 - TIE)
+        where.append(int(np.clip(nearest, 0, SIDE - small.shape[axis])))
     top, left = where
     image[top : top + small.shape[0], left : left + small.shape[1]] = small
     return np.rint(255 * image).astype(np.uint8)

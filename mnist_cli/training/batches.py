@@ -105,18 +105,18 @@ def make_distorter(
     """
     if recipe.augment == "none":
         return None
-    return Distorter(
-        Strengths(
-            rotation=recipe.rotation,
-            scale=recipe.scale,
-            shear=recipe.shear,
-            shift=recipe.shift,
-            displacement=recipe.displacement if recipe.augment == "elastic" else 0.0,
-            smoothness=recipe.smoothness,
-        ),
-        rng,
-        pixels,
-        SHARING,
+    return Distorter(strengths_of(recipe), rng, pixels, SHARING)
+
+
+def strengths_of(recipe: Recipe) -> Strengths:
+    """Return how much a recipe that distorts the images distorts them."""
+    return Strengths(
+        rotation=recipe.rotation,
+        scale=recipe.scale,
+        shear=recipe.shear,
+        shift=recipe.shift,
+        displacement=recipe.displacement if recipe.augment == "elastic" else 0.0,
+        smoothness=recipe.smoothness,
     )
 
 

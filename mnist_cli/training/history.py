@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
+
+from mnist_cli.errors import DataError
+from mnist_cli.files.records import read_records
+
+LARGEST_LOG = 64 << 20
+"""Bytes of a log at most: an epoch takes about 200."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,30 @@ def read_history(document: Any) -> list[Epoch]:
                 raise TypeError(field.name)
             if value is not None and not math.isfinite(value):
                 raise ValueError(field.name)
+    return history
+
+
+def read_log(path: str | Path) -> list[Epoch]:
+    """Return the epochs of a log, as ``mnist-cli train --log`` writes it: JSON lines, or CSV.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is no log, or it has no epoch.
+    """
+    advice = "name a file that 'mnist-cli train --log' wrote."
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_LOG + 1)
+        if len(content) > LARGEST_LOG:
+            raise DataError(f"{path} is too large to be a log: {advice}")
+        history = read_history(read_records(path, content.decode()))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError, RecursionError) as error:  # whatever else the file may be
+        raise DataError(f"{path} is no log of a training: {advice}") from error
+    if not history:
+        raise DataError(f"{path} has no epoch yet: wait until one has ended.")
     return history
 
 

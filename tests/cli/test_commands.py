@@ -21,11 +21,20 @@ from mnist_cli.cli.main import main
 from mnist_cli.nn.layers import ReLU, Softmax
 from mnist_cli.training import run
 
-COMMANDS = sorted(main.commands)
+
+def every_command(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield each command with its name, those in groups too: plot curves, say."""
+    for name, command in group.commands.items():
+        yield before + name, command
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{before}{name} ")
+
+
+COMMANDS = dict(every_command(main))
 
 
 def every_option() -> Iterator[tuple[str, click.Option]]:
-    for name, command in main.commands.items():
+    for name, command in COMMANDS.items():
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 yield name, parameter
@@ -48,7 +57,7 @@ def test_each_command_has_a_file_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+@pytest.mark.parametrize("command", [[], *(name.split() for name in COMMANDS)])
 def test_help_tells_of_every_option(command: list[str], flag: str, cli: Cli) -> None:
     result = cli(*command, flag)
     assert result.exit_code == 0
@@ -56,7 +65,7 @@ def test_help_tells_of_every_option(command: list[str], flag: str, cli: Cli) -> 
 
 
 def test_every_command_and_option_has_a_help_text() -> None:
-    assert all(command.help for command in main.commands.values())
+    assert all(command.help for command in COMMANDS.values())
     assert [option.name for _, option in every_option() if not option.help] == []
 
 
@@ -76,7 +85,7 @@ def test_every_option_has_its_environment_variable(
         "arg": "reg=0.1",
         "gradcheck skip": "large-inputs",
     }
-    needed = {"pack": ("pictures", "out")}
+    needed = {"pack": ("pictures", "out"), "plot curves": ("log",)}
     for command, option in every_option():
         long_name = max(option.opts, key=len).removeprefix("--")
         value = samples.get(long_name) or samples.get(f"{command} {long_name}")
@@ -87,12 +96,12 @@ def test_every_option_has_its_environment_variable(
                 value = next(choice for choice in choices if choice != option.default)
             value = "12" if "whole number" in option.type.name else value
         given: dict[str, object] = {}
-        monkeypatch.setattr(main.commands[command], "callback", partial(dict.update, given))
+        monkeypatch.setattr(COMMANDS[command], "callback", partial(dict.update, given))
         arguments = needed.get(command, ())
-        assert cli(command, *arguments).exit_code == 0
+        assert cli(*command.split(), *arguments).exit_code == 0
         before = dict(given)
-        variable = f"MNIST_CLI_{command}_{long_name}".upper().replace("-", "_")
-        assert cli(command, *arguments, **{variable: value}).exit_code == 0, variable
+        variable = f"MNIST_CLI_{command}_{long_name}".upper().replace("-", "_").replace(" ", "_")
+        assert cli(*command.split(), *arguments, **{variable: value}).exit_code == 0, variable
         assert given != before, variable
 
 

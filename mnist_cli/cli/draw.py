@@ -1,0 +1,38 @@
+"""``mnist-cli draw``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mnist_cli.cli import options, output
+from mnist_cli.files.outputs import check_output, write_output
+from mnist_cli.files.targets import check_distinct
+
+
+@click.command()
+@click.argument(
+    "model",
+    metavar="[MODEL]",
+    type=options.FilledPath(path_type=Path),
+    default=Path("model.npz"),
+)
+@options.out("draw.html")
+@options.force
+@options.json
+def draw(model: Path, out: Path, force: bool, json: bool) -> None:
+    """Make a page on which you draw a digit and a MODEL [default: model.npz] reads it.
+
+    The page is one file that a browser opens; no server and no network is needed. It shows what
+    the network sees, what each hidden unit adds, and the gradient of the loss, with a step of
+    gradient descent to take and undo.
+    """
+    from mnist_cli.model import Model
+    from mnist_cli.page.drawing import drawing_page
+
+    check_distinct({"model": model, "out": out})
+    check_output(out, force)
+    content = drawing_page(Model.load(model)).encode()
+    write_output(out, content)
+    output.print_written(out, content, json, model=str(model))

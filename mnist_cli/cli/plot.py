@@ -1,0 +1,244 @@
+"""``mnist-cli plot``: a command for each plot of `mnist_cli.plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mnist_cli.cli import options, output
+from mnist_cli.cli.effect import refuse_without_effect
+from mnist_cli.cli.reading import read_images, reads_images
+from mnist_cli.cli.recipe_options import option_of
+from mnist_cli.data.sources import SOURCES
+from mnist_cli.errors import ModelError, SettingsError
+from mnist_cli.files.outputs import check_output, write_output
+from mnist_cli.files.targets import check_distinct
+from mnist_cli.recipe import DISTORTIONS, SETTINGS, Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mnist_cli.training.history import Epoch
+
+MOST_RUNS = 12
+"""Runs in one plot at most."""
+
+STRENGTHS = [
+    replace(setting, choices=setting.choices[1:], default="elastic")
+    if setting.name == "augment"
+    else setting
+    for setting in SETTINGS.values()
+    if setting.group == DISTORTIONS
+]
+"""The settings of distortions, of which some are always done here."""
+
+NEEDS: dict[str, Any] = {said.name: said.needs for said in STRENGTHS if said.needs}
+
+
+@click.group()
+def plot() -> None:
+    """Plot what was learned, as SVG, PNG or PDF; that needs matplotlib."""
+
+
+def writes(name: str) -> Callable[..., Any]:
+    """Give a command the options of one that writes a plot, of that name by default."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (options.json, options.force, options.out(f"{name}.svg")):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def check_plot(out: Path, force: bool, inputs: dict[str, Path]) -> None:
+    """Raise an error, before any work, if the plot could not be drawn or written."""
+    from mnist_cli.plots import format_of
+
+    for name, path in inputs.items():
+        check_distinct({name: path, "out": out})
+    format_of(out)
+    check_output(out, force)
+
+
+def write_plot(figure: Figure, out: Path, json: bool) -> None:
+    """Write a plot, and tell of it."""
+    from mnist_cli.plots import format_of, save
+
+    content = save(figure, format_of(out))
+    write_output(out, content)
+    output.print_written(out, content, json)
+
+
+def read_run(path: Path) -> list[Epoch]:
+    """Return the epochs of a log, or of a model, which has its history."""
+    from mnist_cli.model import Model
+    from mnist_cli.training.history import read_log
+
+    if path.suffix.lower() != ".npz":
+        return read_log(path)
+    history = Model.load(path).history
+    if not history:
+        raise ModelError(f"{path} has no history: name a log of 'mnist-cli train --log'.")
+    return history
+
+
+@plot.command()
+@click.argument(
+    "logs", metavar="LOG...", type=options.FilledPath(path_type=Path), nargs=-1, required=True
+)
+@writes("curves")
+def curves(logs: tuple[Path, ...], out: Path, force: bool, json: bool) -> None:
+    """Plot loss, accuracy and learning rate of each epoch, several runs over one another.
+
+    LOG is a file that 'train --log' writes, or a model, *.npz, which has its history in it.
+    """
+    from mnist_cli.plots import curves as plot_curves
+
+    check_plot(out, force, {f"log {number}": path for number, path in enumerate(logs, 1)})
+    if len(logs) > MOST_RUNS:
+        raise SettingsError(f"{len(logs)} runs are too many to tell apart: name {MOST_RUNS}.")
+    names = {path: path.stem if len({p.stem for p in logs}) == len(logs) else path for path in logs}
+    runs = {output.printable(str(names[path])): read_run(path) for path in logs}
+    write_plot(plot_curves(runs), out, json)
+
+
+@plot.command()
+@reads_images
+@click.option(
+    "--count",
+    type=options.WholeNumber(1, 400),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="How many are shown at most.",
+)
+@writes("errors")
+@options.quiet
+def errors(
+    model: Path,
+    dataset: str | None,
+    data_dir: Path,
+    split: str,
+    count: int,
+    out: Path,
+    force: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Plot the digits that a MODEL [default: model.npz] misreads, the most certain first."""
+    from mnist_cli.evaluation import misread
+    from mnist_cli.plots import errors as plot_errors
+
+    check_plot(out, force, {"model": model})
+    read = read_images(model, dataset, split, data_dir, output.progress(quiet))
+    found = misread(read.logarithms, read.data.labels)
+    write_plot(plot_errors(read.data.images, found, count, read.first), out, json)
+
+
+@plot.command()
+@click.argument(
+    "model",
+    metavar="[MODEL]",
+    type=options.FilledPath(path_type=Path),
+    default=Path("model.npz"),
+)
+@writes("weights")
+def weights(model: Path, out: Path, force: bool, json: bool) -> None:
+    """Plot the weights of each hidden unit of a MODEL [default: model.npz] as an image."""
+    from mnist_cli.model import Model
+    from mnist_cli.plots import weights as plot_weights
+
+    check_plot(out, force, {"model": model})
+    write_plot(plot_weights(Model.load(model)), out, json)
+
+
+@plot.command()
+@reads_images
+@writes("confusion")
+@options.quiet
+def confusion(
+    model: Path,
+    dataset: str | None,
+    data_dir: Path,
+    split: str,
+    out: Path,
+    force: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Plot how often a MODEL [default: model.npz] reads each digit as each."""
+    from mnist_cli.evaluation import measure
+    from mnist_cli.plots import confusion as plot_confusion
+
+    check_plot(out, force, {"model": model})
+    read = read_images(model, dataset, split, data_dir, output.progress(quiet))
+    measured = measure(read.logarithms, read.data.labels)
+    write_plot(plot_confusion(measured.confusion_matrix), out, json)
+
+
+def strength_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of the distortions, as ``train`` has them."""
+    for setting in reversed(STRENGTHS):
+        command = option_of(setting, "plot distortions")(command)
+    return command
+
+
+@plot.command()
+@strength_options
+@click.option(
+    "--seed",
+    type=options.NOT_NEGATIVE,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Decides the distortions.",
+)
+@click.option(
+    "--dataset",
+    type=click.Choice(list(SOURCES)),
+    default="mnist",
+    show_default=True,
+    help="The data set, of which the first training image of each digit is shown.",
+)
+@options.data_dir
+@writes("distortions")
+@options.quiet
+def distortions(
+    seed: int,
+    dataset: str,
+    data_dir: Path,
+    out: Path,
+    force: bool,
+    json: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Plot what 'train --augment' does to a digit of each kind."""
+    from mnist_cli.data.loading import load_split
+    from mnist_cli.plots import distortions as plot_distortions
+    from mnist_cli.training.batches import strengths_of
+
+    refuse_without_effect(NEEDS)
+    check_plot(out, force, {})
+    data = load_split(dataset, "train", data_dir, output.progress(quiet))
+    images = data.images[data.first_of_each()]
+    write_plot(plot_distortions(images, strengths_of(Recipe(**settings)), seed), out, json)
+
+
+@plot.command()
+@writes("gradcheck")
+def gradcheck(out: Path, force: bool, json: bool) -> None:
+    """Plot the error of a derivative by differences and by the complex step, by the step's width.
+
+    It is measured on the spot, on the loss of the softmax.
+    """
+    from mnist_cli.gradcheck.step_widths import measure_step_errors
+    from mnist_cli.plots import gradcheck as plot_gradcheck
+
+    check_plot(out, force, {})
+    write_plot(plot_gradcheck(measure_step_errors()), out, json)

@@ -1,0 +1,97 @@
+"""A model and the images that it reads: what several commands ask for and show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mnist_cli.cli import options
+from mnist_cli.cli.evaluate import load_images, one_dataset
+from mnist_cli.data.sources import SOURCES
+from mnist_cli.errors import ModelError
+
+if TYPE_CHECKING:
+    from mnist_cli.data.dataset import Split
+    from mnist_cli.model import Model
+    from mnist_cli.nn.layers import Array
+    from mnist_cli.progress import Progress
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read.
+
+    Attributes
+    ----------
+    model : Model
+    dataset : str
+        The name of the data set.
+    data : Split
+    first : int
+        Which image of its file the first one is.
+    logarithms : array, shape (N, 10)
+        Those of the probabilities of each image.
+    """
+
+    model: Model
+    dataset: str
+    data: Split
+    first: int
+    logarithms: Array
+
+
+def reads_images(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command a model, and the options that choose the images to read with it."""
+    decorators = (
+        click.argument(
+            "model",
+            metavar="[MODEL]",
+            type=options.FilledPath(path_type=Path),
+            default=Path("model.npz"),
+        ),
+        click.option(
+            "--dataset",
+            type=click.Choice(list(SOURCES)),
+            show_default="what the model was trained on",
+            help="The data set to read.",
+        ),
+        options.data_dir,
+        click.option(
+            "--split",
+            type=click.Choice(["test", "validation", "train"]),
+            default="test",
+            show_default=True,
+            help="Which images: those for testing, those held out by --validation, or those "
+            "learned from.",
+        ),
+    )
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def read_images(
+    path: Path, dataset: str | None, split: str, data_dir: Path, progress: Progress
+) -> Read:
+    """Have a model read the images of a part of a data set.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, or its weights are too large to make probabilities.
+    """
+    import numpy as np
+
+    from mnist_cli.model import Model
+
+    model = Model.load(path)
+    name = dataset or one_dataset([model])
+    data, first = load_images([model], name, split, data_dir, progress)
+    logarithms = model.log_probabilities(data.images)
+    if not np.isfinite(logarithms).all():
+        raise ModelError(f"{path} gives no finite loss, as weights are too large: train anew.")
+    return Read(model, name, data, first, logarithms)

@@ -1,0 +1,47 @@
+"""``mnist-cli report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mnist_cli.cli import options, output
+from mnist_cli.cli.reading import read_images, reads_images
+from mnist_cli.files.outputs import check_output, write_output
+from mnist_cli.files.targets import check_distinct
+
+
+@click.command()
+@reads_images
+@options.out("report.html")
+@options.force
+@options.json
+@options.quiet
+def report(
+    model: Path,
+    dataset: str | None,
+    data_dir: Path,
+    split: str,
+    out: Path,
+    force: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Make a page on a MODEL [default: model.npz]: recipe, curves, errors, weights, and to draw on.
+
+    The page is one file that a browser opens; no server and no network is needed. Its plots are
+    drawn by matplotlib.
+    """
+    from mnist_cli.page.report import report_page
+    from mnist_cli.plots import check_matplotlib
+
+    check_matplotlib()
+    check_distinct({"model": model, "out": out})
+    check_output(out, force)
+    read = read_images(model, dataset, split, data_dir, output.progress(quiet))
+    source = f"{read.dataset}, {split}"
+    page = report_page(read.model, read.data, read.logarithms, source, model.name, read.first)
+    content = page.encode()
+    write_output(out, content)
+    output.print_written(out, content, json, model=str(model))
