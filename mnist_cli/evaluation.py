@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from mnist_cli.images.augmentation import Distorter, Strengths
 from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array, log_softmax
 from mnist_cli.nn.mlp import CLASSES, MLP
-from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.parallel import side_by_side
 from mnist_cli.progress import Bar
 
 CHUNK = 500
@@ -166,25 +166,24 @@ def log_probabilities(
     if views > 1:  # to make them takes 20 ms
         distorters = [Distorter(SLIGHTLY, rng) for rng in np.random.default_rng(0).spawn(2)]
 
-    def work(member: int, meet: Meet) -> None:
+    def work(member: int) -> Iterator[None]:
         reader = (network, twin)[member]
-        # What overflows is told by the loss.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for both in range(0, len(images), 2 * CHUNK):
-                start = both + member * CHUNK
-                chunk = slice(start, start + CHUNK)
-                inputs = to_inputs(images[chunk], logarithms.dtype)
-                believed = []
-                for view in range(views):
-                    meet()  # so that neither goes on for long if the other is interrupted
-                    if view:
-                        distorters[member].distort(images[chunk], out=inputs)
-                    believed.append(log_softmax(reader.forward(inputs)))
-                logarithms[chunk] = committee(believed)
-                if bar is not None and member == 0:
-                    bar.update(len(images[both : both + 2 * CHUNK]))
+        for both in range(0, len(images), 2 * CHUNK):
+            start = both + member * CHUNK
+            chunk = slice(start, start + CHUNK)
+            inputs = to_inputs(images[chunk], logarithms.dtype)
+            believed = []
+            for view in range(views):
+                yield  # so that neither goes on for long if the other is interrupted
+                if view:
+                    distorters[member].distort(images[chunk], out=inputs)
+                believed.append(log_softmax(reader.forward(inputs)))
+            logarithms[chunk] = committee(believed)
+            if bar is not None and member == 0:
+                bar.update(len(images[both : both + 2 * CHUNK]))
 
-    with one_blas_thread():
+    # What overflows is told by the loss.
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         side_by_side(work, 2)
     return logarithms
 

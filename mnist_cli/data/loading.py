@@ -9,7 +9,7 @@ from mnist_cli.data.dataset import Dataset, Split
 from mnist_cli.data.download import download_if_missing
 from mnist_cli.data.folder import default_data_dir
 from mnist_cli.data.sources import find_source
-from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.parallel import side_by_side
 from mnist_cli.progress import SILENT, Progress
 
 
@@ -67,7 +67,7 @@ def load_data(
     parts: dict[str, Split] = {}
     sums: dict[str, str] = {}
 
-    def work(member: int, meet: Meet) -> None:
+    def work(member: int) -> None:
         split = ("train", "test")[member]
         parts[split] = source.read(split, folder)
         if source.file_sums is None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mnist_cli.images.augmentation import Distorter, Strengths
 from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array
-from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.parallel import side_by_side
 from mnist_cli.recipe import Recipe
 
 BATCHES_AHEAD = 8
@@ -125,7 +125,7 @@ def take_columns(rows: NDArray[np.uint8], columns: NDArray[np.intp]) -> NDArray[
     taken = np.empty((len(rows), len(columns)), rows.dtype)
     middle = len(rows) // 2
 
-    def work(member: int, meet: Meet) -> None:
+    def work(member: int) -> None:
         half = slice(middle) if member == 0 else slice(middle, None)
         np.take(rows[half], columns, axis=1, out=taken[half], mode="clip")
 

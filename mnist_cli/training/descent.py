@@ -7,7 +7,7 @@ when the gradient to the logits is there. `mnist_cli.nn.textbook` does the same 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from mnist_cli.nn.layers import Array, Dropout
 from mnist_cli.nn.losses import SoftmaxCrossEntropy, soften
 from mnist_cli.nn.mlp import CLASSES, MLP
 from mnist_cli.nn.schedules import SCHEDULES
-from mnist_cli.parallel import Meet, side_by_side
+from mnist_cli.parallel import side_by_side
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.batches import Batches
 from mnist_cli.training.halves import Halves
@@ -111,12 +111,12 @@ class Descent:
         delta2 = shares[0]
         loss_sum, seen, correct = 0.0, 0, 0
 
-        def work(member: int, meet: Meet) -> None:
+        def work(member: int) -> Iterator[None]:
             nonlocal delta2, loss_sum, seen, correct
             part, optimizer = parts[member], optimizers[member]
             for step, (batch, learning_rate) in enumerate(zip(batches, rates, strict=True), 1):
                 shares[member] = part.forward(self.batches.inputs(step - 1, len(batch)))
-                meet()
+                yield
                 if member == 0:
                     loss, right = self._loss(shares, batch)
                     check_finite(loss, "the loss", number, step, learning_rate)
@@ -126,19 +126,15 @@ class Descent:
                     correct += right
                     advance(loss_sum / seen)
                 self.batches.prepare(member, order, step)
-                meet()
+                yield
                 part.backward(delta2, overwrite=True)
                 optimizer.step(part.parameters, part.gradients, learning_rate)
 
-        def quietly(member: int, meet: Meet) -> None:
-            # What overflows is told by the loss, once.
-            with np.errstate(over="ignore", invalid="ignore"):
-                work(member, meet)
-
+        # What overflows is told by the loss, once.
         with np.errstate(over="ignore", invalid="ignore"):
             for member in range(len(parts)):
                 self.batches.prepare(member, order, 0)
-            side_by_side(quietly, len(parts))
+            side_by_side(work, len(parts))
             self.halves.decay_blank(rates)
             # What the last step did is in no loss yet.
             inputs = self.batches.inputs(len(batches) - 1, len(batches[-1]))
