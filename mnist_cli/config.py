@@ -1,4 +1,7 @@
-"""Config files: TOML whose ``[train]`` table has settings as its keys."""
+"""Config files: TOML whose ``[train]`` table has settings as its keys.
+
+A config of a sweep has a table ``[sweep]`` as well, whose ``vary`` lists what is varied.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from mnist_cli.errors import ConfigError
 from mnist_cli.settings import KINDS, nearest
 
-TABLE = "train"
+TABLE, SWEEP, VARY = "train", "sweep", "vary"
 
 LONGEST = 1 << 13
 """Bytes of a config at most: what a few more could nest takes the parser minutes, and gigabytes."""
@@ -81,8 +84,25 @@ def read_config(
     return values
 
 
-def _read_table(path: Path) -> dict[str, Any]:
-    """Return the one table of a config file."""
+def read_vary(path: Path) -> list[str]:
+    """Return what a config varies: a list of texts like ``seed=0..4``, of its ``[sweep]`` table.
+
+    Raises
+    ------
+    ConfigError
+        If the table has anything else; or as `read_config` does.
+    """
+    table = _read_table(path, SWEEP)
+    vary = table.pop(VARY, [])
+    if table:
+        raise ConfigError(f"{path} has {next(iter(table))!r} in [{SWEEP}]: there is {VARY!r} only.")
+    if not isinstance(vary, list) or not all(isinstance(text, str) for text in vary):
+        raise ConfigError(f'{path} has {VARY} = {vary!r}: give a list, as in ["seed=0..4"].')
+    return vary
+
+
+def _read_table(path: Path, name: str = TABLE) -> dict[str, Any]:
+    """Return a table of a config file."""
     import tomllib  # 3 ms, for those alone who have a config
 
     try:
@@ -97,11 +117,11 @@ def _read_table(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # a number may be too long even to be read
         raise ConfigError(f"{path} is not valid TOML: {error}.") from error
     for key, value in document.items():
-        if key != TABLE or not isinstance(value, dict):
+        if key not in (TABLE, SWEEP) or not isinstance(value, dict):
             raise ConfigError(
                 f"{path} has {key!r} at the top: all keys belong in one table, [{TABLE}]."
             )
-    table: dict[str, Any] = document.get(TABLE, {})
+    table: dict[str, Any] = document.get(name, {})
     return table
 
 

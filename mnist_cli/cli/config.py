@@ -1,4 +1,4 @@
-"""``mnist-cli train --config``: what a config has are the defaults of the command.
+"""``--config`` of train and sweep: what a config has are the defaults of the command.
 
 It fills click's ``default_map``; so a flag beats an environment variable beats the config beats the
 built-in default, and a value goes through the same checks wherever it came from.
@@ -11,7 +11,8 @@ from click import types
 
 from mnist_cli.cli.defaults import set_defaults
 from mnist_cli.cli.recipe_options import SettingType
-from mnist_cli.config import find_config, read_config
+from mnist_cli.config import VARY, find_config, read_config, read_vary
+from mnist_cli.recipe import COMMAND_KEYS, SETTINGS
 
 NOT_KEYS = ("config", "resume", "start", "force", "print_config")
 """Options that no config has: those that name another file of settings, or are for one time."""
@@ -43,3 +44,20 @@ def use_config(context: click.Context, parameter: click.Parameter, value: str | 
         return
     path = find_config(value)
     set_defaults(context, path, read_config(path, config_keys(context.command)))
+
+
+def use_sweep_config(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Make the settings, the data and the grid of a config the defaults, as `use_config` does.
+
+    What it says of the files and the output of one training is not for a sweep.
+    """
+    if value is None:
+        return
+    path = find_config(value)
+    shared = (*(said.key for said in SETTINGS.values()), "dataset", "data-dir")
+    keys = {key: said for key, said in config_keys(context.command).items() if key in shared}
+    left_out = [key for key in COMMAND_KEYS if key not in shared]
+    values = read_config(path, keys, left_out)
+    if vary := read_vary(path):
+        values[VARY] = vary
+    set_defaults(context, path, values)

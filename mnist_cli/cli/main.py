@@ -25,6 +25,7 @@ from mnist_cli.cli.pack import pack
 from mnist_cli.cli.predict import predict
 from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
+from mnist_cli.cli.sweep import sweep
 from mnist_cli.cli.train import train
 from mnist_cli.errors import MnistCliError
 from mnist_cli.parallel import leave_cores_to_us
@@ -165,5 +166,5 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-for command in (download, train, evaluate, predict, pack, show, gradcheck):
+for command in (download, train, sweep, evaluate, predict, pack, show, gradcheck):
     main.add_command(command)

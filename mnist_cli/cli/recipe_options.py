@@ -1,4 +1,4 @@
-"""The options of ``mnist-cli train`` that make up a recipe: one for each setting, made of it."""
+"""The options that make up a recipe: one for each setting, made of it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class SettingType(ParamType):
             self.fail(f"{value} {error}", param, ctx)
 
 
-def option_of(setting: Setting) -> Callable[..., Any]:
-    """Return the option for a setting."""
+def option_of(setting: Setting, command: str) -> Callable[..., Any]:
+    """Return the option for a setting, of a command of that name."""
     default: Any = setting.default
     said: dict[str, Any] = {"default": default, "show_default": True, "help": setting.help}
     if setting.name == "learning_rate":  # its default is the optimizer's
@@ -50,12 +50,16 @@ def option_of(setting: Setting) -> Callable[..., Any]:
     said["type"] = click.Choice(list(setting.choices)) if setting.choices else SettingType(setting)
     said["metavar"] = setting.unit or None
     # The variable of an option is named after its key, as --lr and MNIST_CLI_TRAIN_LR.
-    said["envvar"] = f"MNIST_CLI_TRAIN_{setting.key}".upper().replace("-", "_")
+    said["envvar"] = f"MNIST_CLI_{command}_{setting.key}".upper().replace("-", "_")
     return click.option(f"--{setting.key}", setting.name, **said)
 
 
-def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for each setting, in the order of the recipe."""
-    for setting in reversed(SETTINGS.values()):
-        command = option_of(setting)(command)
-    return command
+def recipe_options(name: str) -> Callable[..., Any]:
+    """Return what gives a command of that name an option for each setting, in their order."""
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for setting in reversed(SETTINGS.values()):
+            command = option_of(setting, name)(command)
+        return command
+
+    return with_options

@@ -42,7 +42,7 @@ NEEDS["checkpoint_every"] = ("checkpoint", ())
     help=f"{', or '.join(source.help for source in SOURCES.values())}.",
 )
 @options.data_dir
-@recipe_options
+@recipe_options("train")
 @click.option(
     "--from",
     "start",

@@ -100,6 +100,7 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
 def summary(result: Run) -> list[tuple[str, str]]:
     """Return what a person reads at the end."""
     test, source = result.test, SOURCES[result.dataset]
+    assert test
     return [
         ("test accuracy", f"{test.accuracy:.2%}"),
         ("test loss", f"{test.loss:.4f}"),
@@ -114,6 +115,7 @@ def document(result: Run) -> dict[str, Any]:
     """Return what a script reads at the end."""
     recipe, network = result.model.recipe, result.model.network
     assert recipe
+    assert result.test
     return {
         "model": str(result.out),
         "dataset": result.dataset,

@@ -41,9 +41,9 @@ def model(cli: Cli, small_dir: Path) -> Path:
     return Path("model.npz")
 
 
-def test_there_are_seven_commands() -> None:
+def test_there_are_eight_commands() -> None:
     assert [
-        *("download", "evaluate", "gradcheck", "pack", "predict", "show", "train"),
+        *("download", "evaluate", "gradcheck", "pack", "predict", "show", "sweep", "train"),
     ] == COMMANDS
 
 
@@ -75,6 +75,7 @@ def test_every_option_has_its_environment_variable(
         "shape": "3,4",
         "arg": "reg=0.1",
         "gradcheck skip": "large-inputs",
+        "vary": "seed=0..1 hidden=4,8",
     }
     needed = {"pack": ("pictures", "out")}
     for command, option in every_option():
