@@ -11,10 +11,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
-from threading import Thread, current_thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -41,8 +41,8 @@ class _Pool(ProcessPoolExecutor):
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of so many processes, which end with the block, whichever way it ends.
 
-    If it ends by an exception, whatever they do is given up. Ctrl-C is for this process alone; and
-    if this process is killed, they end too.
+    If it ends by an exception, they learn by `is_given_up` that nobody wants what they do any more.
+    Ctrl-C is for this process alone; and if this process is killed, they end, too.
     """
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
@@ -72,14 +72,25 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+_given_up = Event()
+
+
+def is_given_up() -> bool:
+    """Return whether this is a process of a pool whose block has ended by an exception."""
+    return _given_up.is_set()
+
+
 def _begin(theirs: Connection) -> None:
-    """Have this process end when the other end of the connection is closed."""
+    """Have this process learn when the other end of the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a new process does not take that over
     Thread(target=_wait_for_the_end, args=(theirs,), daemon=True).start()
 
 
 def _wait_for_the_end(theirs: Connection) -> None:
-    try:
+    with suppress(EOFError):
         theirs.recv()  # nothing is ever sent
-    except EOFError:
+    # The end of a process in the middle of sending a result would have the pool wait for the rest.
+    _given_up.set()
+    if parent := parent_process():
+        parent.join()
         os._exit(1)

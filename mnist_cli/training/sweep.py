@@ -21,7 +21,12 @@ import numpy as np
 from mnist_cli import __version__
 from mnist_cli.data.dataset import Dataset
 from mnist_cli.data.loading import load_data
-from mnist_cli.errors import DataError, SettingsError, TrainingDivergedError
+from mnist_cli.errors import (
+    DataError,
+    SettingsError,
+    TrainingDivergedError,
+    TrainingStoppedError,
+)
 from mnist_cli.evaluation import evaluate
 from mnist_cli.model import Model
 from mnist_cli.parallel import one_thread
@@ -30,6 +35,7 @@ from mnist_cli.recipe import Recipe
 from mnist_cli.training import runs
 from mnist_cli.training.grid import Planned
 from mnist_cli.training.overwriting import check_replaceable
+from mnist_cli.training.pool import is_given_up
 from mnist_cli.training.ranking import Group
 from mnist_cli.training.run import Run, run
 from mnist_cli.training.runs import Result
@@ -143,7 +149,11 @@ def perform(recipe: Recipe, dataset: str, data_dir: str | None, setup: Setup) ->
         If this process has other versions or data.
     TrainingDivergedError
         If the loss is no longer a number.
+    TrainingStoppedError
+        If the pool of this process has been given up.
     """
+    if is_given_up():
+        raise TrainingStoppedError("Interrupted before it began")
     where = f"The worker on {platform.node()}"
     try:
         data = _data(dataset, data_dir)
@@ -151,7 +161,7 @@ def perform(recipe: Recipe, dataset: str, data_dir: str | None, setup: Setup) ->
         raise DataError(f"{where} cannot load the data: {error}") from error
     setup.check(Setup.here(data), where)
     with one_thread():
-        return run(recipe, data, test=not recipe.validation)
+        return run(recipe, data, test=not recipe.validation, should_stop=is_given_up)
 
 
 @lru_cache(maxsize=1)
