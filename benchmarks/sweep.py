@@ -1,0 +1,257 @@
+"""What a sweep costs beside its trainings, and whether kills of workers lose a run.
+
+    python benchmarks/sweep.py --data-dir DIR              # 100 trainings of a second, four ways
+    python benchmarks/sweep.py --data-dir DIR --seeds      # four seeds of the default recipe
+    python benchmarks/sweep.py --data-dir DIR --scale      # what decides how far a cluster scales
+    python benchmarks/sweep.py --data-dir DIR --kills 20   # kills of Dask's workers
+
+All ways take turns, several rounds of them, so that all meet the same conditions. Dask is started
+here, by its own commands, on the loopback: the extra ``dask`` is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import random
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+PROGRAM = [sys.executable, "-m", "mnist_cli"]
+DASK = [sys.executable, "-m", "dask"]
+DEFAULT = ["--hidden", "128"]
+SECOND = [*DEFAULT, "--epochs", "2"]
+"""A training of about a second on one thread."""
+
+ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+@contextmanager
+def started(command: list[str], log: Path, ready: str, **environment: str) -> Iterator[str]:
+    """Start a program in a process group of its own, and yield what it says it is ready by."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=log.parent,
+            env={**os.environ, **environment},
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    try:
+        while not (found := re.search(ready, log.read_text())):
+            if process.poll() is not None:
+                raise SystemExit(log.read_text())
+            time.sleep(0.05)
+        yield found[1]
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def start_cluster(stack: ExitStack, folder: Path, data_dir: Path, workers: int) -> str:
+    """Start a scheduler, and workers, each under a nanny that starts it again."""
+    command = [*DASK, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    ready = r"Scheduler at: +(tcp://\S+)"
+    address = stack.enter_context(started(command, folder / "scheduler.log", ready))
+    for number in range(workers):
+        command = [*DASK, "worker", address, "--nthreads", "1", "--no-dashboard"]
+        command += ["--local-directory", str(folder), "--name", f"w{number}"]
+        log, ready = folder / f"worker{number}.log", r"Registered to: +(tcp://\S+)"
+        environment = {"MNIST_CLI_DATA_DIR": str(data_dir), **ONE_BLAS_THREAD}
+        stack.enter_context(started(command, log, ready, **environment))
+    return address
+
+
+def run(command: list[str]) -> tuple[float, str]:
+    """Return the seconds that a command took, and what it printed."""
+    begun = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return time.perf_counter() - begun, done.stdout
+
+
+def swept(out: Path, data_dir: Path, seeds: range, *options: str) -> tuple[float, float]:
+    """Return the seconds of a sweep, and what the epochs of its runs took together."""
+    command = [*PROGRAM, "sweep", "--data-dir", str(data_dir), "--out", str(out), "--json", "-q"]
+    seconds, printed = run([*command, "--vary", f"seed={seeds[0]}..{seeds[-1]}", *options])
+    return seconds, sum(each["seconds"] for each in json.loads(printed)["runs"])
+
+
+def looped(out: Path, data_dir: Path, seeds: range, *options: str) -> tuple[float, float]:
+    """Return the seconds of a shell loop of ``train``, and what its epochs took together."""
+    epochs = 0.0
+    total = 0.0
+    for seed in seeds:
+        command = [*PROGRAM, "train", "--data-dir", str(data_dir), "--seed", str(seed), *options]
+        seconds, printed = run([*command, "--out", str(out / f"{seed}.npz"), "--json", "-q"])
+        total += seconds
+        epochs += sum(epoch["seconds"] for epoch in json.loads(printed)["history"])
+    return total, epochs
+
+
+def measure_engine(data_dir: Path, runs: int, rounds: int) -> None:
+    """Print what so many trainings of a second take, by each way."""
+    each = runs // rounds
+    took: dict[str, list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        address = start_cluster(stack, folder, data_dir, 2)
+        for number in range(rounds):
+            seeds = range(number * each, (number + 1) * each)
+            ways = {
+                "train, one after another": lambda out, s=seeds: looped(out, data_dir, s, *SECOND),
+                "sweep --jobs 1": lambda out, s=seeds: swept(
+                    out, data_dir, s, *SECOND, "--jobs", "1"
+                ),
+                "sweep --jobs 2": lambda out, s=seeds: swept(
+                    out, data_dir, s, *SECOND, "--jobs", "2"
+                ),
+                "sweep --scheduler, 2 workers": lambda out, s=seeds: swept(
+                    out, data_dir, s, *SECOND, "--scheduler", address
+                ),
+            }
+            for way, measured in ways.items():
+                with tempfile.TemporaryDirectory() as out:
+                    took.setdefault(way, []).append(measured(Path(out)))
+    print(f"{each * rounds} runs of train {' '.join(SECOND)}, {rounds} rounds\n")
+    print("                               seconds  a run's epochs  lost")
+    for way, pairs in took.items():
+        seconds, epochs = (sum(values) for values in zip(*pairs, strict=True))
+        at_once = 2 if "2" in way else 1
+        lost = 1 - epochs / at_once / seconds
+        print(f"{way:30} {seconds:7.1f} {epochs / each / rounds:15.2f} {lost:5.1%}")
+
+
+def measure_seeds(data_dir: Path, rounds: int) -> None:
+    """Print what four seeds of the default recipe take, by each way, and the ratios."""
+    took: dict[str, list[float]] = {}
+    for number in range(rounds):
+        seeds = range(4 * number, 4 * number + 4)
+        for way, measured in (
+            ("train, one after another", lambda out, s=seeds: looped(out, data_dir, s, *DEFAULT)),
+            ("sweep --jobs 1", lambda out, s=seeds: swept(out, data_dir, s, "--jobs", "1")),
+            ("sweep --jobs 2", lambda out, s=seeds: swept(out, data_dir, s, "--jobs", "2")),
+        ):
+            with tempfile.TemporaryDirectory() as out:
+                took.setdefault(way, []).append(measured(Path(out))[0])
+    print(f"four seeds of the default recipe, {rounds} rounds\n")
+    for way, seconds in took.items():
+        ratios = [
+            mine / theirs for mine, theirs in zip(took["sweep --jobs 2"], seconds, strict=True)
+        ]
+        told = ", ".join(f"{each:.1f}" for each in seconds)
+        print(f"{way:26} {told} s; --jobs 2 takes {statistics.median(ratios):.2f} of it")
+
+
+def measure_scale(data_dir: Path, tasks: int) -> None:
+    """Print the bytes to and from a worker, and what a task costs scheduler and client."""
+    from distributed import Client
+
+    from mnist_cli.data.loading import load_data
+    from mnist_cli.recipe import Recipe
+    from mnist_cli.training import runs
+    from mnist_cli.training.run import run as train
+    from mnist_cli.training.sweep import Setup
+
+    data = load_data("mnist", data_dir)
+    call = (Recipe(), "mnist", None, Setup.here(data))
+    print(f"{len(pickle.dumps(call)):,} bytes to a worker")
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        address = start_cluster(stack, folder, data_dir, 2)
+        client = stack.enter_context(Client(address, set_as_default=False))
+        for hidden in (128, 800):
+            result = train(Recipe(hidden=hidden, epochs=1), data)
+            payload = pickle.dumps(result)
+            begun = time.perf_counter()
+            for number in range(100):
+                runs.save(folder / "runs", f"{hidden}-{number}", result.model)
+            saved = (time.perf_counter() - begun) / 100
+            executor = client.get_executor(pure=False)
+            begun = time.perf_counter()
+            futures = [executor.submit(bytes, len(payload)) for _ in range(tasks)]
+            for future in futures:
+                future.result()
+            task = (time.perf_counter() - begun) / tasks
+            print(
+                f"{hidden} hidden: {len(payload):,} bytes from a worker; {1000 * task:.1f} ms a "
+                f"task that does nothing but send as many; {1000 * saved:.1f} ms to write a run"
+            )
+
+
+def measure_kills(data_dir: Path, kills: int, runs: int) -> None:
+    """Kill workers while a sweep lasts, and count the runs that were lost or done twice."""
+    from distributed import Client
+
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        address = start_cluster(stack, folder, data_dir, 2)
+        client = stack.enter_context(Client(address, set_as_default=False))
+        out = folder / "runs"
+        command = [*PROGRAM, "sweep", "--data-dir", str(data_dir), "--out", str(out), "--json"]
+        command += [*SECOND, "--vary", f"seed=0..{runs - 1}", "--scheduler", address]
+        draw = random.Random(0)
+        killed = 0
+        with (folder / "sweep.log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        while process.poll() is None:
+            time.sleep(draw.uniform(1, 4))
+            # A worker's own process, which its nanny starts again.
+            pids = list(client.run(os.getpid, on_error="ignore").values())
+            has_begun = bool(list(out.glob("*/model.npz")))
+            if process.poll() is None and killed < kills and pids and has_begun:
+                os.kill(draw.choice(pids), signal.SIGKILL)
+                killed += 1
+        assert process.stdout
+        printed = process.stdout.read()
+        told = re.findall(r"^(seed=\d+)  test accuracy", (folder / "sweep.log").read_text(), re.M)
+        done = len(json.loads(printed)["runs"])
+        models = len(list(out.glob("*/model.npz")))
+        different = 0
+        for seed in range(0, runs, max(1, runs // 10)):
+            train = [*PROGRAM, "train", "--data-dir", str(data_dir), *SECOND, "--seed", str(seed)]
+            run([*train, "--out", str(folder / "alone.npz"), "--force", "-q"])
+            model = out / f"seed={seed}" / "model.npz"
+            different += model.read_bytes() != (folder / "alone.npz").read_bytes()
+    print(
+        f"{killed} kills of 2 workers in {runs} runs; status {process.returncode}; {done} runs and "
+        f"{models} models, {runs - done} lost, {len(told) - len(set(told))} came back twice; "
+        f"{different} of those compared differ from train's"
+    )
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data-dir", type=Path, required=True, help="the folder of MNIST's files")
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seeds", action="store_true")
+    parser.add_argument("--scale", action="store_true")
+    parser.add_argument("--kills", type=int, default=0)
+    arguments = parser.parse_args()
+    data_dir = arguments.data_dir.resolve()
+    if arguments.seeds:
+        measure_seeds(data_dir, arguments.rounds)
+    elif arguments.scale:
+        measure_scale(data_dir, 10 * arguments.runs)
+    elif arguments.kills:
+        measure_kills(data_dir, arguments.kills, arguments.runs)
+    else:
+        measure_engine(data_dir, arguments.runs, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
