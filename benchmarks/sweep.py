@@ -23,8 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAM = [sys.executable, "-m", "mnist_cli"]
@@ -63,7 +64,8 @@ def start_cluster(stack: ExitStack, folder: Path, data_dir: Path, workers: int) 
     """Start a scheduler, and workers, each under a nanny that starts it again."""
     command = [*DASK, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     ready = r"Scheduler at: +(tcp://\S+)"
-    address = stack.enter_context(started(command, folder / "scheduler.log", ready))
+    patient = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "100"}
+    address = stack.enter_context(started(command, folder / "scheduler.log", ready, **patient))
     for number in range(workers):
         command = [*DASK, "worker", address, "--nthreads", "1", "--no-dashboard"]
         command += ["--local-directory", str(folder), "--name", f"w{number}"]
@@ -73,86 +75,108 @@ def start_cluster(stack: ExitStack, folder: Path, data_dir: Path, workers: int) 
     return address
 
 
-def run(command: list[str]) -> tuple[float, str]:
-    """Return the seconds that a command took, and what it printed."""
-    begun = time.perf_counter()
+@dataclass
+class Cost:
+    """What something took: seconds by the clock, and of all processors; and its epochs alone."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    epochs: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.wall + other.wall, self.cpu + other.cpu, self.epochs + other.epochs)
+
+
+def run(command: list[str]) -> tuple[Cost, str]:
+    """Return what a command took, its processes too, and what it printed."""
+    begun, used = time.perf_counter(), os.times()
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return time.perf_counter() - begun, done.stdout
+    now = os.times()
+    cpu = now.children_user + now.children_system - used.children_user - used.children_system
+    return Cost(time.perf_counter() - begun, cpu), done.stdout
 
 
-def swept(out: Path, data_dir: Path, seeds: range, *options: str) -> tuple[float, float]:
-    """Return the seconds of a sweep, and what the epochs of its runs took together."""
+def swept(out: Path, data_dir: Path, seeds: range, *options: str) -> Cost:
+    """Return what a sweep takes."""
     command = [*PROGRAM, "sweep", "--data-dir", str(data_dir), "--out", str(out), "--json", "-q"]
-    seconds, printed = run([*command, "--vary", f"seed={seeds[0]}..{seeds[-1]}", *options])
-    return seconds, sum(each["seconds"] for each in json.loads(printed)["runs"])
+    cost, printed = run([*command, "--vary", f"seed={seeds[0]}..{seeds[-1]}", *options])
+    cost.epochs = sum(each["seconds"] for each in json.loads(printed)["runs"])
+    return cost
 
 
-def looped(out: Path, data_dir: Path, seeds: range, *options: str) -> tuple[float, float]:
-    """Return the seconds of a shell loop of ``train``, and what its epochs took together."""
-    epochs = 0.0
-    total = 0.0
+def swept_by(address: str, out: Path, data_dir: Path, seeds: range, *options: str) -> Cost:
+    """Return what a sweep takes with the workers of a scheduler, whose time is counted, too."""
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        before = sum(client.run(time.process_time).values())
+        cost = swept(out, data_dir, seeds, "--scheduler", address, *options)
+        cost.cpu += sum(client.run(time.process_time).values()) - before
+    return cost
+
+
+def looped(out: Path, data_dir: Path, seeds: range, *options: str) -> Cost:
+    """Return what a shell loop of ``train`` takes."""
+    total = Cost()
     for seed in seeds:
         command = [*PROGRAM, "train", "--data-dir", str(data_dir), "--seed", str(seed), *options]
-        seconds, printed = run([*command, "--out", str(out / f"{seed}.npz"), "--json", "-q"])
-        total += seconds
-        epochs += sum(epoch["seconds"] for epoch in json.loads(printed)["history"])
-    return total, epochs
+        cost, printed = run([*command, "--out", str(out / f"{seed}.npz"), "--json", "-q"])
+        cost.epochs = sum(epoch["seconds"] for epoch in json.loads(printed)["history"])
+        total += cost
+    return total
+
+
+def compare(
+    ways: dict[str, Callable[[Path, range], Cost]], at_once: dict[str, int], runs: int, rounds: int
+) -> None:
+    """Print what so many runs take by each way, in several rounds, in which all take turns."""
+    took: dict[str, list[Cost]] = {way: [] for way in ways}
+    for number in range(rounds):
+        for way, measured in ways.items():
+            with tempfile.TemporaryDirectory() as out:
+                seeds = range(number * runs, (number + 1) * runs)
+                took[way].append(measured(Path(out), seeds))
+    first = next(iter(took.values()))
+    print("                               seconds  of the first  processor  in epochs  lost")
+    for way, costs in took.items():
+        total = sum(costs, Cost())
+        ratio = statistics.median(
+            mine.wall / theirs.wall for mine, theirs in zip(costs, first, strict=True)
+        )
+        lost = 1 - total.epochs / at_once[way] / total.wall
+        print(
+            f"{way:30} {total.wall:7.1f} {ratio:13.2f} {total.cpu:10.1f} {total.epochs:10.1f} "
+            f"{lost:5.1%}"
+        )
 
 
 def measure_engine(data_dir: Path, runs: int, rounds: int) -> None:
     """Print what so many trainings of a second take, by each way."""
-    each = runs // rounds
-    took: dict[str, list[tuple[float, float]]] = {}
+    print(f"{runs} runs of train {' '.join(SECOND)}, in {rounds} rounds\n")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        address = start_cluster(stack, folder, data_dir, 2)
-        for number in range(rounds):
-            seeds = range(number * each, (number + 1) * each)
-            ways = {
-                "train, one after another": lambda out, s=seeds: looped(out, data_dir, s, *SECOND),
-                "sweep --jobs 1": lambda out, s=seeds: swept(
-                    out, data_dir, s, *SECOND, "--jobs", "1"
-                ),
-                "sweep --jobs 2": lambda out, s=seeds: swept(
-                    out, data_dir, s, *SECOND, "--jobs", "2"
-                ),
-                "sweep --scheduler, 2 workers": lambda out, s=seeds: swept(
-                    out, data_dir, s, *SECOND, "--scheduler", address
-                ),
-            }
-            for way, measured in ways.items():
-                with tempfile.TemporaryDirectory() as out:
-                    took.setdefault(way, []).append(measured(Path(out)))
-    print(f"{each * rounds} runs of train {' '.join(SECOND)}, {rounds} rounds\n")
-    print("                               seconds  a run's epochs  lost")
-    for way, pairs in took.items():
-        seconds, epochs = (sum(values) for values in zip(*pairs, strict=True))
-        at_once = 2 if "2" in way else 1
-        lost = 1 - epochs / at_once / seconds
-        print(f"{way:30} {seconds:7.1f} {epochs / each / rounds:15.2f} {lost:5.1%}")
+        address = start_cluster(stack, Path(name), data_dir, 2)
+        ways: dict[str, Callable[[Path, range], Cost]] = {
+            "train, one after another": lambda out, s: looped(out, data_dir, s, *SECOND),
+            "sweep --jobs 1": lambda out, s: swept(out, data_dir, s, *SECOND, "--jobs", "1"),
+            "sweep --jobs 2": lambda out, s: swept(out, data_dir, s, *SECOND, "--jobs", "2"),
+            "sweep --scheduler, 2 workers": lambda out, s: swept_by(
+                address, out, data_dir, s, *SECOND
+            ),
+        }
+        compare(ways, dict(zip(ways, (1, 1, 2, 2), strict=True)), runs // rounds, rounds)
 
 
 def measure_seeds(data_dir: Path, rounds: int) -> None:
-    """Print what four seeds of the default recipe take, by each way, and the ratios."""
-    took: dict[str, list[float]] = {}
-    for number in range(rounds):
-        seeds = range(4 * number, 4 * number + 4)
-        for way, measured in (
-            ("train, one after another", lambda out, s=seeds: looped(out, data_dir, s, *DEFAULT)),
-            ("sweep --jobs 1", lambda out, s=seeds: swept(out, data_dir, s, "--jobs", "1")),
-            ("sweep --jobs 2", lambda out, s=seeds: swept(out, data_dir, s, "--jobs", "2")),
-        ):
-            with tempfile.TemporaryDirectory() as out:
-                took.setdefault(way, []).append(measured(Path(out))[0])
+    """Print what four seeds of the default recipe take, by each way."""
     print(f"four seeds of the default recipe, {rounds} rounds\n")
-    for way, seconds in took.items():
-        ratios = [
-            mine / theirs for mine, theirs in zip(took["sweep --jobs 2"], seconds, strict=True)
-        ]
-        told = ", ".join(f"{each:.1f}" for each in seconds)
-        print(f"{way:26} {told} s; --jobs 2 takes {statistics.median(ratios):.2f} of it")
+    ways: dict[str, Callable[[Path, range], Cost]] = {
+        "sweep --jobs 1": lambda out, s: swept(out, data_dir, s, "--jobs", "1"),
+        "sweep --jobs 2": lambda out, s: swept(out, data_dir, s, "--jobs", "2"),
+        "train, one after another": lambda out, s: looped(out, data_dir, s, *DEFAULT),
+    }
+    compare(ways, dict(zip(ways, (1, 2, 1), strict=True)), 4, rounds)
 
 
 def measure_scale(data_dir: Path, tasks: int) -> None:
@@ -207,7 +231,7 @@ def measure_kills(data_dir: Path, kills: int, runs: int) -> None:
         with (folder / "sweep.log").open("wb") as log:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         while process.poll() is None:
-            time.sleep(draw.uniform(1, 4))
+            time.sleep(draw.uniform(2, 6))
             # A worker's own process, which its nanny starts again.
             pids = list(client.run(os.getpid, on_error="ignore").values())
             has_begun = bool(list(out.glob("*/model.npz")))
