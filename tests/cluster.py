@@ -48,11 +48,11 @@ def started(
 class Loopback:
     """A scheduler, and what starts workers for it."""
 
-    def __init__(self, stack: ExitStack, folder: Path, data_dir: Path):
+    def __init__(self, stack: ExitStack, folder: Path, data_dir: Path, **environment: str):
         self.stack, self.folder, self.data_dir = stack, folder, data_dir
         command = [*DASK, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
         log, ready = folder / "scheduler.log", r"Scheduler at: +(tcp://\S+)"
-        _, self.address = stack.enter_context(started(command, log, ready, folder))
+        _, self.address = stack.enter_context(started(command, log, ready, folder, **environment))
 
     def worker(self, name: str, *options: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a worker of one thread, which has the data."""

@@ -65,7 +65,7 @@ def test_the_sweep_in_the_docs_is_that_of_the_command(
     assert result.stdout.startswith("{'hidden': 16} ")
     how = ("--data-dir", small_dir, "--epochs", 2, "--validation", 100)
     grid = ("--vary", "hidden=4,16", "--vary", "seed=0..1")
-    assert "4 runs, 4 of them done already" in cli("sweep", *how, *grid).stderr
+    assert "4 runs, 4 done already" in cli("sweep", *how, *grid).stderr
 
 
 def test_the_script_has_ten_lines() -> None:

@@ -49,10 +49,11 @@ class Told:
 
     def begin(self, runs: int, done: int) -> None:
         """Tell what is going to be done."""
-        earlier = f", {done:,} of them done already" if done else ""
+        count = "1 run" if runs == 1 else f"{runs:,} runs"
+        earlier = f", {done:,} done already" if done else ""
         self.earlier = done
         self.progress.remark(
-            f"{self.data.title}: {len(self.data.train):,} images · {runs:,} runs{earlier} · "
+            f"{self.data.title}: {len(self.data.train):,} images · {count}{earlier} · "
             f"{self.workers} at once"
         )
 
@@ -200,8 +201,10 @@ def failure_sentence(failures: Sequence[Failure], runs: int) -> str:
     """Return which runs are not done, and what to do."""
     names = [failure.planned.name for failure in failures[:NAMED]]
     more = f" and {len(failures) - NAMED:,} more" if len(failures) > NAMED else ""
-    told = f"{len(failures):,} of {runs:,} runs are not done: {'; '.join(names)}{more}."
-    lost = [failure for failure in failures if failure.is_lost]
-    if not lost:
-        return f"{told} They diverged; try smaller learning rates."
-    return f"{told} They were lost with their workers; the same command does them again."
+    told = f"Not done: {len(failures):,} of {runs:,} runs ({'; '.join(names)}{more})"
+    if not any(failure.is_lost for failure in failures):
+        return f"{told}, as training diverged: try a smaller `learning_rate`."
+    return (
+        f"{told}, as a worker was ended from outside, perhaps for want of memory: call the same "
+        "command again, which goes on."
+    )

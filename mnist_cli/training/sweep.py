@@ -238,6 +238,7 @@ def sweep(
     failures: list[Failure] = []
     best: Result | None = None
     setup = Setup.here(data)
+    expected: tuple[type[BaseException], ...] = (TrainingDivergedError, *lost)
     with progress.bar("sweep", len(planned), "run", len(planned) - len(todo)) as bar:
 
         def keep(each: Planned, result: Result) -> None:
@@ -248,8 +249,10 @@ def sweep(
                 best = result
                 bar.describe(f"best {best.accuracy:.2%}, {best.name}")
 
-        def fail(each: Planned, error: BaseException, is_lost: bool) -> None:
-            failures.append(Failure(each, str(error), is_lost))
+        def fail(each: Planned, error: BaseException) -> None:
+            is_lost = isinstance(error, lost)
+            sentence = "It was lost with its worker." if is_lost else str(error)
+            failures.append(Failure(each, sentence, is_lost))
             on_failure(failures[-1])
 
         for each in planned:
@@ -262,15 +265,13 @@ def sweep(
                     future = executor.submit(perform, each.recipe, data.name, data_dir, setup)
                     waiting[future] = each
                 except lost as error:
-                    fail(each, error, is_lost=True)
+                    fail(each, error)
             for future in as_completed(list(waiting)):
                 each = waiting.pop(future)
                 try:
                     keep(each, runs.save(out, each.name, future.result().model))
-                except TrainingDivergedError as error:
-                    fail(each, error, is_lost=False)
-                except lost as error:
-                    fail(each, error, is_lost=True)
+                except expected as error:
+                    fail(each, error)
                 bar.update(1)
         finally:
             for future in waiting:

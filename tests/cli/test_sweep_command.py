@@ -34,7 +34,7 @@ def test_the_models_are_those_of_train_and_a_larger_sweep_takes_a_smaller_one(
     assert f"{small_dir}: 1,000 images · 2 runs · 2 at once\n" in result.stderr
     larger = cli("sweep", *how, "--vary", "seed=0..2", "--vary", "digit-width=0,16")
     assert larger.exit_code == 0, larger.stderr
-    assert "6 runs, 2 of them done already" in larger.stderr
+    assert "6 runs, 2 done already" in larger.stderr
     assert cli("train", *how, "--seed", 1, "-q", "--out", "one.npz").exit_code == 0
     how = (*how, "--seed", 2, "--digit-width", 16)
     assert cli("train", *how, "-q", "--out", "other.npz").exit_code == 0
@@ -158,7 +158,7 @@ def test_a_run_that_diverges_is_told_and_the_status_is_1(cli: Cli, small_dir: Pa
     result = cli(*how)
     assert result.exit_code == 1
     assert "lr=1e+30  not done: Training diverged" in result.stderr
-    assert "Error: 1 of 2 runs are not done: lr=1e+30." in result.stderr
+    assert "Error: Not done: 1 of 2 runs (lr=1e+30), as training diverged: try a" in result.stderr
     assert result.stdout.splitlines()[1].split()[0] == "0.1"
     document = json.loads(cli(*how, "--json").stdout)
     assert [failure["settings"] for failure in document["failures"]] == [{"learning_rate": 1e30}]
@@ -279,7 +279,7 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
     assert 1 <= len(done) < 10
     again = subprocess.run([*PROGRAM, *how], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    assert f"10 runs, {len(done)} of them done already" in again.stderr
+    assert f"10 runs, {len(done)} done already" in again.stderr
     assert all(file.stat().st_mtime_ns == then for file, then in done.items())
     assert len(list(tmp_path.glob("runs/*/model.npz"))) == 10
 

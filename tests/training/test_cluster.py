@@ -79,6 +79,35 @@ def test_a_worker_that_is_killed_loses_no_run_and_every_model_is_that_of_train(
     check_models(runs, small_dir, 8, *SLOW)
 
 
+def test_a_run_that_dask_gives_up_is_named_and_the_same_command_does_it_again(
+    tmp_path: Path, small_dir: Path
+) -> None:
+    """As Dask does where more workers died with it than ``allowed-failures``: here, one."""
+    with ExitStack() as stack:
+        patience = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+        loopback = Loopback(stack, tmp_path, small_dir, **patience)
+        first, _ = loopback.worker("first"), loopback.worker("second")
+        runs = loopback.folder / "runs"
+        command = loopback.command(*SLOW, "--vary", "seed=0..5", "--json")
+        environment = {**os.environ, "MNIST_CLI_DATA_DIR": str(small_dir)}
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            wait_for(lambda: len(list(runs.glob("*/model.npz"))) >= 1)
+            os.killpg(first.pid, signal.SIGKILL)
+            stdout, stderr = process.communicate(timeout=300)
+        assert process.returncode == 2
+        assert re.search(
+            r"Error: Not done: \d of 6 runs \(.*seed=\d.*\), as a worker was ended", stderr
+        )
+        document = json.loads(stdout)
+        assert 1 <= len(document["failures"]) <= 2
+        assert len(document["runs"]) + len(document["failures"]) == 6
+        again = loopback.sweep(*SLOW, "--vary", "seed=0..5")
+        assert again.returncode == 0, again.stderr
+        assert f"6 runs, {len(document['runs'])} done already" in again.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_client_that_ends_in_the_middle_goes_on_when_it_is_started_again(
     number: int, loopback: Loopback, small_dir: Path
@@ -102,7 +131,7 @@ def test_a_client_that_ends_in_the_middle_goes_on_when_it_is_started_again(
         assert "Traceback" not in stderr
     again = loopback.sweep(*how)
     assert again.returncode == 0, again.stderr
-    assert f"6 runs, {len(done)} of them done already · 2 at once" in again.stderr
+    assert f"6 runs, {len(done)} done already · 2 at once" in again.stderr
     assert all(file.stat().st_mtime_ns == then for file, then in done.items())
     check_models(runs, small_dir, 6, *SLOW)
 

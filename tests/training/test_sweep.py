@@ -372,4 +372,4 @@ def test_a_pool_that_is_broken_from_the_start_loses_all(data: Dataset, tmp_path:
 
     done = sweep(plan(SMALL, read_vary(["seed=0..1"])), data, tmp_path / "runs", Broken())
     assert done.results == []
-    assert [failure.sentence for failure in done.failures] == ["gone", "gone"]
+    assert [failure.is_lost for failure in done.failures] == [True, True]
