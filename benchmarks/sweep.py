@@ -77,14 +77,13 @@ def start_cluster(stack: ExitStack, folder: Path, data_dir: Path, workers: int) 
 
 @dataclass
 class Cost:
-    """What something took: seconds by the clock, and of all processors; and its epochs alone."""
+    """What something took: seconds by the clock, and of all processors together."""
 
     wall: float = 0.0
     cpu: float = 0.0
-    epochs: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.wall + other.wall, self.cpu + other.cpu, self.epochs + other.epochs)
+        return Cost(self.wall + other.wall, self.cpu + other.cpu)
 
 
 def run(command: list[str]) -> tuple[Cost, str]:
@@ -101,9 +100,7 @@ def run(command: list[str]) -> tuple[Cost, str]:
 def swept(out: Path, data_dir: Path, seeds: range, *options: str) -> Cost:
     """Return what a sweep takes."""
     command = [*PROGRAM, "sweep", "--data-dir", str(data_dir), "--out", str(out), "--json", "-q"]
-    cost, printed = run([*command, "--vary", f"seed={seeds[0]}..{seeds[-1]}", *options])
-    cost.epochs = sum(each["seconds"] for each in json.loads(printed)["runs"])
-    return cost
+    return run([*command, "--vary", f"seed={seeds[0]}..{seeds[-1]}", *options])[0]
 
 
 def swept_by(address: str, out: Path, data_dir: Path, seeds: range, *options: str) -> Cost:
@@ -122,16 +119,35 @@ def looped(out: Path, data_dir: Path, seeds: range, *options: str) -> Cost:
     total = Cost()
     for seed in seeds:
         command = [*PROGRAM, "train", "--data-dir", str(data_dir), "--seed", str(seed), *options]
-        cost, printed = run([*command, "--out", str(out / f"{seed}.npz"), "--json", "-q"])
-        cost.epochs = sum(epoch["seconds"] for epoch in json.loads(printed)["history"])
-        total += cost
+        total += run([*command, "--out", str(out / f"{seed}.npz"), "-q"])[0]
     return total
 
 
-def compare(
-    ways: dict[str, Callable[[Path, range], Cost]], at_once: dict[str, int], runs: int, rounds: int
-) -> None:
-    """Print what so many runs take by each way, in several rounds, in which all take turns."""
+def alone(data_dir: Path, seeds: range, *options: str) -> Cost:
+    """Return what trainings take one after another on one thread of one process, and no more."""
+    code = (
+        "import sys, time\n"
+        "from mnist_cli.parallel import leave_cores_to_us, one_thread\n"
+        "leave_cores_to_us()\n"
+        "from mnist_cli import Recipe, load_data, train\n"
+        "folder, first, last, hidden, epochs = sys.argv[1:]\n"
+        "data, begun, used = load_data('mnist', folder).train, time.time(), time.process_time()\n"
+        "with one_thread():\n"
+        "    for seed in range(int(first), int(last) + 1):\n"
+        "        train(Recipe(hidden=int(hidden), epochs=int(epochs), seed=seed), data)\n"
+        "print(time.time() - begun, time.process_time() - used)\n"
+    )
+    hidden, epochs = options
+    words = [str(data_dir), str(seeds[0]), str(seeds[-1]), hidden, epochs]
+    wall, cpu = map(float, run([sys.executable, "-c", code, *words])[1].split())
+    return Cost(wall, cpu)
+
+
+def compare(ways: dict[str, Callable[[Path, range], Cost]], runs: int, rounds: int) -> None:
+    """Print what so many runs take by each way, in several rounds, in which all take turns.
+
+    What the processors did beyond the first way is lost; this hardly depends on what else runs.
+    """
     took: dict[str, list[Cost]] = {way: [] for way in ways}
     for number in range(rounds):
         for way, measured in ways.items():
@@ -139,17 +155,14 @@ def compare(
                 seeds = range(number * runs, (number + 1) * runs)
                 took[way].append(measured(Path(out), seeds))
     first = next(iter(took.values()))
-    print("                               seconds  of the first  processor  in epochs  lost")
+    print("                               seconds  of the first  processors' seconds  lost")
     for way, costs in took.items():
         total = sum(costs, Cost())
         ratio = statistics.median(
             mine.wall / theirs.wall for mine, theirs in zip(costs, first, strict=True)
         )
-        lost = 1 - total.epochs / at_once[way] / total.wall
-        print(
-            f"{way:30} {total.wall:7.1f} {ratio:13.2f} {total.cpu:10.1f} {total.epochs:10.1f} "
-            f"{lost:5.1%}"
-        )
+        lost = 1 - sum(first, Cost()).cpu / total.cpu
+        print(f"{way:30} {total.wall:7.1f} {ratio:13.2f} {total.cpu:20.1f} {lost:5.1%}")
 
 
 def measure_engine(data_dir: Path, runs: int, rounds: int) -> None:
@@ -158,14 +171,15 @@ def measure_engine(data_dir: Path, runs: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         address = start_cluster(stack, Path(name), data_dir, 2)
         ways: dict[str, Callable[[Path, range], Cost]] = {
-            "train, one after another": lambda out, s: looped(out, data_dir, s, *SECOND),
+            "trainings alone, one thread": lambda out, s: alone(data_dir, s, "128", "2"),
             "sweep --jobs 1": lambda out, s: swept(out, data_dir, s, *SECOND, "--jobs", "1"),
             "sweep --jobs 2": lambda out, s: swept(out, data_dir, s, *SECOND, "--jobs", "2"),
             "sweep --scheduler, 2 workers": lambda out, s: swept_by(
                 address, out, data_dir, s, *SECOND
             ),
+            "train, one after another": lambda out, s: looped(out, data_dir, s, *SECOND),
         }
-        compare(ways, dict(zip(ways, (1, 1, 2, 2), strict=True)), runs // rounds, rounds)
+        compare(ways, runs // rounds, rounds)
 
 
 def measure_seeds(data_dir: Path, rounds: int) -> None:
@@ -176,7 +190,7 @@ def measure_seeds(data_dir: Path, rounds: int) -> None:
         "sweep --jobs 2": lambda out, s: swept(out, data_dir, s, "--jobs", "2"),
         "train, one after another": lambda out, s: looped(out, data_dir, s, *DEFAULT),
     }
-    compare(ways, dict(zip(ways, (1, 2, 1), strict=True)), 4, rounds)
+    compare(ways, 4, rounds)
 
 
 def measure_scale(data_dir: Path, tasks: int) -> None:
