@@ -28,7 +28,6 @@ from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, MnistCliError, SettingsError, TrainingStoppedError
 from mnist_cli.files.targets import check_distinct
 from mnist_cli.recipe import SETTINGS
-from mnist_cli.training.grid import plan, read_vary
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -142,6 +141,8 @@ def sweep(
     A sweep that was interrupted goes on where it was, and a larger one takes what a smaller one
     has done.
     """
+    from mnist_cli.training.grid import plan, read_vary
+
     varied = read_vary(vary)
     check_options(set(varied), random)
     planned = plan(settings, varied, random, random_seed)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from mnist_cli.cli import output
 from mnist_cli.files.records import csv_lines
 from mnist_cli.recipe import SETTINGS
-from mnist_cli.training.grid import Planned
 
 if TYPE_CHECKING:
     from mnist_cli.data.dataset import Dataset
     from mnist_cli.progress import Progress
+    from mnist_cli.training.grid import Planned
     from mnist_cli.training.ranking import Group
     from mnist_cli.training.runs import Result
     from mnist_cli.training.sweep import Failure, Swept
