@@ -244,10 +244,10 @@ def sweep(
         def keep(each: Planned, result: Result) -> None:
             nonlocal best
             done[each.recipe] = result
-            on_result(each, result)
             if best is None or result.accuracy > best.accuracy:
                 best = result
                 bar.describe(f"best {best.accuracy:.2%}, {best.name}")
+            on_result(each, result)
 
         def fail(each: Planned, error: BaseException) -> None:
             is_lost = isinstance(error, lost)
