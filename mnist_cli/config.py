@@ -1,4 +1,7 @@
-"""Config files: TOML whose ``[train]`` table has settings as its keys."""
+"""Config files: TOML whose ``[train]`` table has settings as its keys.
+
+A config of a sweep has a table ``[sweep]`` as well, whose ``vary`` lists what is varied.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from mnist_cli.errors import ConfigError
 from mnist_cli.settings import KINDS, nearest
 from mnist_cli.texts import shown
 
-TABLE = "train"
+TABLE, SWEEP, VARY = "train", "sweep", "vary"
 
 LONGEST = 1 << 13
 """Bytes of a config at most: what a few more could nest takes the parser minutes, and gigabytes."""
@@ -100,8 +103,32 @@ def to_toml(value: bool | int | float | str) -> str:
     return text
 
 
-def _read_table(path: Path) -> dict[str, Any]:
-    """Return the one table of a config file."""
+def read_vary(path: Path) -> list[str]:
+    """Return what a config varies: a list of texts like ``seed=0..4``, of its ``[sweep]`` table.
+
+    Raises
+    ------
+    ConfigError
+
+    Raises
+    ------
+    ConfigError
+        If the table has anything else; or as `read_config` does.
+    """
+    table = _read_table(path, SWEEP)
+    vary = table.pop(VARY, [])
+    if table:
+        key = shown(repr(next(iter(table))))
+        raise ConfigError(f"{path} has {key} in [{SWEEP}]: there is {VARY!r} only.")
+    if not isinstance(vary, list) or not all(isinstance(text, str) for text in vary):
+        raise ConfigError(
+            f'{path} has {VARY} = {shown(repr(vary))}: give a list, as in ["seed=0..4"].'
+        )
+    return vary
+
+
+def _read_table(path: Path, name: str = TABLE) -> dict[str, Any]:
+    """Return a table of a config file."""
     import tomllib  # 3 ms, for those alone who have a config
 
     try:
@@ -116,12 +143,12 @@ def _read_table(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # a number may be too long even to be read
         raise ConfigError(f"{path} is not valid TOML: {shown(error, 200)}.") from error
     for key, value in document.items():
-        if key != TABLE or not isinstance(value, dict):
+        if key not in (TABLE, SWEEP) or not isinstance(value, dict):
             raise ConfigError(
                 f"{path} has {shown(repr(key))} at the top: all keys belong in one table, "
                 f"[{TABLE}]."
             )
-    table: dict[str, Any] = document.get(TABLE, {})
+    table: dict[str, Any] = document.get(name, {})
     return table
 
 

@@ -194,22 +194,21 @@ def log_probabilities(
 
     def work(member: int) -> Iterator[None]:
         reader = (network, twin)[member]
-        # What overflows is told by the loss.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for both in range(0, len(images), 2 * CHUNK):
-                start = both + member * CHUNK
-                chunk = slice(start, start + CHUNK)
-                inputs = to_inputs(images[chunk], logarithms.dtype)
-                believed = []
-                for view in range(views):
-                    yield  # so that neither goes on for long if the other is interrupted
-                    if view:
-                        distorters[member].distort(images[chunk], out=inputs)
-                    believed.append(log_softmax(reader.forward(inputs)))
-                logarithms[chunk] = committee(believed)
-                if bar is not None and member == 0:
-                    bar.update(len(images[both : both + 2 * CHUNK]))
+        for both in range(0, len(images), 2 * CHUNK):
+            start = both + member * CHUNK
+            chunk = slice(start, start + CHUNK)
+            inputs = to_inputs(images[chunk], logarithms.dtype)
+            believed = []
+            for view in range(views):
+                yield  # so that neither goes on for long if the other is interrupted
+                if view:
+                    distorters[member].distort(images[chunk], out=inputs)
+                believed.append(log_softmax(reader.forward(inputs)))
+            logarithms[chunk] = committee(believed)
+            if bar is not None and member == 0:
+                bar.update(len(images[both : both + 2 * CHUNK]))
 
+    # What overflows is told by the loss.
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         side_by_side(work, 2)
     return logarithms

@@ -70,6 +70,18 @@ class Model:
         self.history = list(history)
         self.metadata = metadata or {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What the network remembers of its last batch, and its gradients, are no part of a model:
+        # with them, what a worker sends is nine times as long.
+        return self.__dict__ | {"network": self.network.parameters}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        parameters = state["network"]
+        hidden = (len(parameters) - CLASSES) // (INPUTS + 1 + CLASSES)
+        network = MLP(hidden, parameters.dtype)
+        network.parameters[:] = parameters
+        self.__dict__.update(state | {"network": network})
+
     @property
     def W1(self) -> Array:  # noqa: N802
         """The weights from the pixels to the hidden units, shape (784, hidden)."""

@@ -24,6 +24,7 @@ from pathlib import Path
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# ([\w/]+\.py)\n")
 STATUS = "echo $?"
+TRAINING = ("train", "evaluate", "sweep")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def without_numbers(text: str, command: str) -> list[str]:
     check, only the rounding errors do.
     """
     fractions = r"-?\d+\.\d+(e[+-]\d+)?|\d+e[+-]\d+"
-    is_of_training = command.startswith(("mnist-cli train", "mnist-cli evaluate"))
+    is_of_training = command.startswith(tuple(f"mnist-cli {name}" for name in TRAINING))
     measured = rf"{fractions}|\d+" if is_of_training else fractions
     words = re.sub(measured, "0", text).split()
     # In the confusion matrix, no error is a dot.

@@ -49,6 +49,25 @@ def test_the_ten_lines_give_the_models_of_the_command(
     assert f"[{accuracy}, " in result.stdout.splitlines()[-1]
 
 
+def test_the_sweep_in_the_docs_is_that_of_the_command(
+    cli: Cli, small_dir: Path, tmp_path: Path
+) -> None:
+    script = next(code for kind, code in BLOCKS if kind == "python" and "plan(" in code)
+    (tmp_path / "script.py").write_text(script)
+    result = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=os.environ | {"MNIST_CLI_DATA_DIR": str(small_dir)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("{'hidden': 16} ")
+    how = ("--data-dir", small_dir, "--epochs", 2, "--validation", 100)
+    grid = ("--vary", "hidden=4,16", "--vary", "seed=0..1")
+    assert "4 runs, 4 done already" in cli("sweep", *how, *grid).stderr
+
+
 def test_the_script_has_ten_lines() -> None:
     lines = [line for line in SCRIPT.splitlines() if line.strip()]
     assert len([line for line in lines if not line.startswith(("from", "if"))]) <= 10

@@ -87,6 +87,7 @@ def evaluate(
     """Measure a trained MODEL [default: model.npz]: accuracy, loss, and each digit.
 
     Several models are a committee: their probabilities are averaged, and each is measured as well.
+    A folder that 'sweep' has written stands for all models in it.
     The digit by digit measures are precision, recall and F1, and in the confusion matrix a row is
     a true digit, and a column what it was read as.
     """
@@ -94,8 +95,9 @@ def evaluate(
     from mnist_cli.doubts import is_same_data, mean_grey, of_data, of_evaluation, of_greys
     from mnist_cli.evaluation import committee, measure, misread
     from mnist_cli.model import Model
+    from mnist_cli.training.runs import member_files
 
-    paths = models or (Path("model.npz"),)
+    paths = [file for path in models or (Path("model.npz"),) for file in member_files(path)]
     if errors:
         check_writable(errors)
         check_kept({"errors": errors}, paths, "a model that is read")

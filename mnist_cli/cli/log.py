@@ -1,4 +1,4 @@
-"""``mnist-cli train --log``: each epoch as a line of a file, as it ends."""
+"""``--log``: each epoch of a training, or each run of a sweep, as a line of a file, as it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mnist_cli.files.locks import lock
 from mnist_cli.files.records import begins_with, line_of
 
 FIRST_KEY = "epoch"
-"""What the records of a log begin with."""
+"""What the records of a training's log begin with."""
 
 
 class Log:
@@ -57,7 +57,12 @@ class Log:
 
 
 @contextmanager
-def open_log(path: Path, remark: Callable[[str], object], force: bool = False) -> Iterator[Log]:
+def open_log(
+    path: Path,
+    remark: Callable[[str], object],
+    force: bool = False,
+    first_key: str = FIRST_KEY,
+) -> Iterator[Log]:
     """Open a log, and keep others from writing it while the block lasts.
 
     A link is followed. A device is written to, and a pipe when somebody reads it.
@@ -68,7 +73,7 @@ def open_log(path: Path, remark: Callable[[str], object], force: bool = False) -
         If it cannot be written, another program writes it, or it holds something that is no log,
         which is replaced only with ``force``.
     """
-    descriptor, is_new = _opened(path, force)
+    descriptor, is_new = _opened(path, force, first_key)
     try:
         yield Log(path, descriptor, remark)
     finally:
@@ -77,7 +82,7 @@ def open_log(path: Path, remark: Callable[[str], object], force: bool = False) -
         os.close(descriptor)
 
 
-def _opened(path: Path, force: bool) -> tuple[int, bool]:
+def _opened(path: Path, force: bool, first_key: str) -> tuple[int, bool]:
     """Return the descriptor of a log, and whether the file has been made just now."""
     while True:
         is_new = not path.exists()
@@ -94,7 +99,7 @@ def _opened(path: Path, force: bool) -> tuple[int, bool]:
                 if os.fstat(descriptor).st_nlink == 0:  # whoever had it has just removed it
                     os.close(descriptor)
                     continue
-                if not force and not begins_with(path, FIRST_KEY):
+                if not force and not begins_with(path, first_key):
                     raise SettingsError(
                         f"--log {path} is there already, and no log: name another file, or "
                         "replace it with --force."

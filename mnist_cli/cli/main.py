@@ -28,6 +28,7 @@ from mnist_cli.cli.predict import predict
 from mnist_cli.cli.report import report
 from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
+from mnist_cli.cli.sweep import sweep
 from mnist_cli.cli.train import train
 from mnist_cli.errors import (
     DataError,
@@ -201,5 +202,7 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-for command in (download, train, evaluate, predict, pack, draw, plot, report, show, gradcheck):
+COMMANDS = (download, train, sweep, evaluate, predict, pack, draw, plot, report, show, gradcheck)
+
+for command in COMMANDS:
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The options of ``mnist-cli train`` that make up a recipe: one for each setting, made of it."""
+"""The options that make up a recipe: one for each setting, made of it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class SettingType(ParamType):
             self.fail(f"{value} {error}", param, ctx)
 
 
-def option_of(setting: Setting, command: str = "train") -> Callable[..., Any]:
-    """Return the option for a setting, of a command."""
+def option_of(setting: Setting, command: str) -> Callable[..., Any]:
+    """Return the option for a setting, of a command of that name."""
     default: Any = setting.default
     said: dict[str, Any] = {"default": default, "show_default": True, "help": setting.help}
     if setting.name == "learning_rate":  # its default is the optimizer's
@@ -58,8 +58,12 @@ def option_of(setting: Setting, command: str = "train") -> Callable[..., Any]:
     return click.option(f"--{setting.key}", setting.name, **said)
 
 
-def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for each setting, in the order of the recipe."""
-    for setting in reversed(SETTINGS.values()):
-        command = option_of(setting)(command)
-    return command
+def recipe_options(name: str) -> Callable[..., Any]:
+    """Return what gives a command of that name an option for each setting, in their order."""
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for setting in reversed(SETTINGS.values()):
+            command = option_of(setting, name)(command)
+        return command
+
+    return with_options

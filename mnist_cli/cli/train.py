@@ -44,7 +44,7 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
     "published is downloaded if it is not there.",
 )
 @options.data_dir
-@recipe_options
+@recipe_options("train")
 @click.option(
     "--from",
     "start",

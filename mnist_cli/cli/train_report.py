@@ -64,6 +64,7 @@ class Watch:
         """Tell what makes the result doubtful."""
         from mnist_cli.doubts import of_evaluation
 
+        assert result.test
         advice = "it has learned nothing; try a smaller --lr"
         self.doubt(of_evaluation(result.test, advice))
 
@@ -122,6 +123,7 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
 def summary(result: Run) -> list[tuple[str, str]]:
     """Return what a person reads at the end."""
     test, source = result.test, SOURCES[result.dataset]
+    assert test
     return [
         ("test accuracy", f"{test.accuracy:.2%}"),
         ("test loss", f"{test.loss:z.4f}"),
@@ -136,6 +138,7 @@ def document(result: Run, watch: Watch) -> dict[str, Any]:
     """Return what a script reads at the end."""
     recipe, network = result.model.recipe, result.model.network
     assert recipe
+    assert result.test
     return {
         "model": str(result.out),
         "dataset": result.dataset,

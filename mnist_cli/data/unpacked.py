@@ -53,10 +53,18 @@ def read_unpacking_once(
     unpacked = _read_if_it_fits(plain, path, check) if is_packed else None
     array = read_idx(path, check, mend) if unpacked is None else unpacked
     accept(array)
-    if is_packed and not os.path.lexists(plain) and _fits(array, path):
+    is_to_be_kept = is_packed and not os.path.lexists(plain) and _may_be_written_to(path.parent)
+    if is_to_be_kept and _fits(array, path):
         with suppress(DataError):  # a full disk, or a folder that may not be written to
             write_idx(plain, array)
     return array
+
+
+def _may_be_written_to(folder: Path) -> bool:
+    """Return whether anybody may write to a folder: root could where its owner wants nobody to."""
+    with suppress(OSError):
+        return bool(folder.stat().st_mode & 0o222)
+    return False
 
 
 def _is_packed(path: Path) -> bool:

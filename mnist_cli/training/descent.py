@@ -130,15 +130,11 @@ class Descent:
                 part.backward(delta2, overwrite=True)
                 optimizer.step(part.parameters, part.gradients, learning_rate)
 
-        def quietly(member: int) -> Iterator[None]:
-            # What overflows is told by the loss, once.
-            with np.errstate(over="ignore", invalid="ignore"):
-                yield from work(member)
-
+        # What overflows is told by the loss, once.
         with np.errstate(over="ignore", invalid="ignore"):
             for member in range(len(parts)):
                 self.batches.prepare(member, order, 0)
-            side_by_side(quietly, len(parts))
+            side_by_side(work, len(parts))
             self.halves.decay_blank(rates)
             # What the last step did is in no loss yet.
             inputs = self.batches.inputs(len(batches) - 1, len(batches[-1]))

@@ -49,8 +49,8 @@ class Run:
     dataset, title : str
         The name of the data set that it was trained and tested on, and what to call it: where the
         files are not those that were published under that name, their folder.
-    test : Evaluation
-        How it reads the test images, which were looked at once.
+    test : Evaluation or None
+        How it reads the test images, which were looked at once; None where they were not.
     train_seconds, seconds : float
         Wall-clock time of training, and of all: data, training, test and the file.
     out : Path or None
@@ -60,7 +60,7 @@ class Run:
     model: Model
     dataset: str
     title: str
-    test: Evaluation
+    test: Evaluation | None
     train_seconds: float
     seconds: float
     out: Path | None
@@ -83,6 +83,7 @@ def run(
     checkpoint_every: int = 1,
     resume: str | Path | None = None,
     start: str | Path | Model | None = None,
+    test: bool = True,
     watchers: Sequence[Callable[[Epoch], object]] = (),
     on_begin: Callable[[Recipe, Dataset], object] = lambda recipe, data: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -113,6 +114,8 @@ def run(
         learning rate then follows the longer schedule from there on.
     start : path or Model, optional
         A model whose weights to begin with, of as many hidden units.
+    test : bool
+        Whether to measure on the test images; not where something is still to be chosen.
     watchers : sequence of callables
         Each is given every epoch as it ends.
     on_begin : callable
@@ -171,19 +174,16 @@ def run(
         started = time.perf_counter()
         model = _train(plan, checkpoint_every, watchers, should_stop, progress)
         train_seconds = time.perf_counter() - started
-        measured = evaluate(model, plan.data.test)
-        if not math.isfinite(measured.loss):
-            raise TrainingDivergedError(
-                f"Training diverged: the network ends with a loss of {measured.loss} on the test "
-                "images, and is no model; try a smaller `learning_rate`."
-            )
-        model.metadata = {
-            "mnist_cli_version": __version__,
-            "numpy_version": np.__version__,
-            **plan.origin,
-            "test_accuracy": measured.accuracy,
-            "test_loss": measured.loss,
-        }
+        versions = {"mnist_cli_version": __version__, "numpy_version": np.__version__}
+        model.metadata = versions | plan.origin
+        measured = evaluate(model, plan.data.test) if test else None
+        if measured:
+            if not math.isfinite(measured.loss):
+                raise TrainingDivergedError(
+                    f"Training diverged: the network ends with a loss of {measured.loss} on the "
+                    "test images, and is no model; try a smaller `learning_rate`."
+                )
+            model.metadata |= {"test_accuracy": measured.accuracy, "test_loss": measured.loss}
         if plan.out:
             model.save(plan.out, format)
     seconds = time.perf_counter() - began

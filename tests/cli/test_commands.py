@@ -84,6 +84,7 @@ def test_every_option_has_its_environment_variable(
         "shape": "3,4",
         "arg": "reg=0.1",
         "gradcheck skip": "large-inputs",
+        "vary": "seed=0..1 hidden=4,8",
     }
     needed = {"pack": ("pictures", "out"), "plot curves": ("log",)}
     for command, option in every_option():

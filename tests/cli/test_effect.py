@@ -75,7 +75,10 @@ def test_what_is_at_its_default_or_comes_from_a_config_is_not_refused(
         ("MNIST_CLI_TRAIN_HIDEN", "did you mean MNIST_CLI_TRAIN_HIDDEN?"),
         ("MNIST_CLI_TRAIN_BATCHSIZE", "did you mean MNIST_CLI_TRAIN_BATCH_SIZE?"),
         ("MNIST_CLI_DATADIR", "did you mean MNIST_CLI_DATA_DIR?"),
-        ("MNIST_CLI_MOMENTUM", "did you mean MNIST_CLI_TRAIN_MOMENTUM?"),
+        (
+            "MNIST_CLI_MOMENTUM",
+            "did you mean MNIST_CLI_SWEEP_MOMENTUM or MNIST_CLI_TRAIN_MOMENTUM?",
+        ),
         ("MNIST_CLI_GRADCHECK_TOLERANCES", "did you mean MNIST_CLI_GRADCHECK_TOLERANCE?"),
     ],
 )

@@ -75,6 +75,15 @@ def test_where_nothing_can_be_written_the_data_is_read_all_the_same(packed: Path
     assert files(packed.parent) == ["images.gz"]
 
 
+def test_nothing_is_kept_in_a_folder_that_nobody_may_write_to_even_by_root(packed: Path) -> None:
+    packed.parent.chmod(0o555)
+    try:
+        np.testing.assert_array_equal(read_unpacking_once(packed), IMAGES)
+        assert files(packed.parent) == ["images.gz"]
+    finally:
+        packed.parent.chmod(0o755)
+
+
 def test_what_is_refused_is_not_kept(packed: Path) -> None:
     def refuse(array: object) -> None:
         raise DataError("no images")

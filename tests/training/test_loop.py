@@ -13,6 +13,7 @@ from mnist_cli.data.loading import load_split
 from mnist_cli.errors import SettingsError, TrainingDivergedError
 from mnist_cli.evaluation import evaluate
 from mnist_cli.images.preprocessing import preprocess
+from mnist_cli.parallel import one_thread
 from mnist_cli.progress import Bar, Progress
 from mnist_cli.recipe import LEARNING_RATES, Recipe
 from mnist_cli.training.checkpoint import Checkpoint
@@ -227,3 +228,27 @@ def test_a_checkpoint_of_another_recipe_is_refused(data: Split) -> None:
     with pytest.raises(SettingsError, match="`hidden` is 4 there and not 5"):
         train(replace(recipe, hidden=5), data, resume=kept[0])
     train(replace(recipe, epochs=2), data, resume=kept[0])
+
+
+RECIPES = {
+    "halves": Recipe(epochs=2),
+    "elastic": Recipe(hidden=160, batch_size=64, epochs=2, augment="elastic"),
+    "dropout": Recipe(epochs=2, dropout=0.3, optimizer="adam", label_smoothing=0.1),
+    "judged": Recipe(epochs=3, validation=200, patience=1, deskew=True, digit_width=20),
+    "whole": Recipe(hidden=8, epochs=2, augment="affine"),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_one_thread_gives_the_same_bits_as_two(recipe: Recipe, data: Split) -> None:
+    """And a checkpoint of the one is resumed by the other."""
+    kept: list[Checkpoint] = []
+    two = train(recipe, data, keep=kept.append)
+    with one_thread():
+        one = train(recipe, data)
+        resumed = train(recipe, data, resume=kept[1])
+    for trained in (one, resumed):
+        assert trained.model.W1.tobytes() == two.model.W1.tobytes()
+        assert trained.model.W2.tobytes() == two.model.W2.tobytes()
+        losses = [[epoch.train_loss for epoch in run.history] for run in (trained, two)]
+        assert losses[0] == losses[1]

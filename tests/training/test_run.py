@@ -39,6 +39,7 @@ def test_it_writes_the_file_that_the_command_writes(
     assert done.exit_code == 0, done.stderr
     assert Path("run.npz").read_bytes() == Path("command.npz").read_bytes()
     assert result.out == Path("run.npz")
+    assert result.test
     assert f"test accuracy  {result.test.accuracy:.2%}" in done.stdout
     assert 0 < result.train_seconds < result.seconds
 
@@ -50,6 +51,7 @@ def test_it_takes_a_data_set_that_is_loaded_and_paths_as_texts(
     told: list[Epoch] = []
     loaded = run(RECIPE, data, out=str(tmp_path / "m.npz"), watchers=[told.append])
     assert told == loaded.history
+    assert loaded.test
     assert loaded.test.accuracy == evaluate(loaded.model, data.test).accuracy
     assert loaded.model.metadata["data"] == data.sums
     named = run(RECIPE, "mnist", str(small_dir))
@@ -70,6 +72,8 @@ def test_it_can_be_sent_to_another_process(small_dir: Path, tmp_path: Path) -> N
         here = run(recipe, "mnist", small_dir)
         assert result.model.W2.tobytes() == here.model.W2.tobytes()
         assert result.model.recipe == recipe
+        assert result.test
+        assert here.test
         assert result.test.accuracy == here.test.accuracy
         assert result.out
         np.testing.assert_array_equal(Model.load(result.out).W1, here.model.W1)
@@ -291,7 +295,11 @@ def test_what_makes_no_sense_is_refused_before_anything_is_trained(small_dir: Pa
 
 def test_a_result_can_be_pickled(small_dir: Path) -> None:
     result = run(RECIPE, "mnist", small_dir)
-    again: Run = pickle.loads(pickle.dumps(result))
+    sent = pickle.dumps(result)
+    assert len(sent) < 1.2 * result.model.network.parameters.nbytes
+    again: Run = pickle.loads(sent)
     assert again.history == result.history
+    assert again.test
+    assert result.test
     assert again.test.errors == result.test.errors
     pickle.dumps(partial(run, RECIPE, "mnist", small_dir, out="m.npz", start=result.model))
