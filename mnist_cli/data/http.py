@@ -387,7 +387,7 @@ class _Pace:
         if self._seconds >= RATE_SECONDS:
             if self._bytes < LEAST_RATE * RATE_SECONDS:
                 raise DownloadError(
-                    f"{self.name} is too slow: {self._bytes:,} bytes came in {self._seconds:.0f} s"
+                    f"{self.name} is too slow: less than {LEAST_RATE:,} bytes a second came"
                 )
             self.begin()
 

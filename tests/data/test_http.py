@@ -154,7 +154,7 @@ def test_a_server_that_drips_steadily_is_given_up_by_its_rate(
     with web_server({"file": bytes(10**6)}) as web:
         web.answers["file"] = [slow(rate=400, for_seconds=20)]
         started = time.monotonic()
-        with pytest.raises(DownloadError, match=r"too slow: \d+ bytes came in 1 s"):
+        with pytest.raises(DownloadError, match="too slow: less than 1,000 bytes a second"):
             list(stream(f"{web.url}/file"))
         assert time.monotonic() - started < 15
         assert web.requests == ["file"]
