@@ -37,6 +37,6 @@ def shortened(sentence: str, most: int) -> str:
 def as_written(value: object) -> str:
     """Return how Python writes a value, which may be anything: the beginning of it."""
     try:
-        return shown(repr(value))
+        return shown(" ".join(repr(value).split()))
     except Exception:  # a number of 5,000 digits, a list in lists, an object of anybody's
         return f"of type {shown(type(value).__name__)}"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from mnist_cli.cli import options, output
 from mnist_cli.cli.config import use_sweep_config
@@ -181,7 +180,7 @@ def sweep(
                 data,
                 out,
                 executor,
-                data_dir=folder_of_workers(scheduler, data_dir),
+                data_dir=folder_of_workers(data_dir),
                 force=force,
                 lost=lost,
                 on_begin=told.begin,
@@ -249,12 +248,9 @@ def workers(
             yield pool, (BrokenExecutor,), count
 
 
-def folder_of_workers(scheduler: str | None, data_dir: Path) -> str | None:
+def folder_of_workers(data_dir: Path | None) -> str | None:
     """Return where the workers are to look for the data; None for where they would by themselves.
 
     The default is that of this machine, and need not be theirs.
     """
-    source = click.get_current_context().get_parameter_source("data_dir")
-    if scheduler and source is ParameterSource.DEFAULT:
-        return None
-    return str(data_dir.absolute())
+    return None if data_dir is None else str(data_dir.absolute())

@@ -58,20 +58,19 @@ def test_a_model_is_measured_on_other_files_than_it_was_trained_on(
         _, document = both(cli, *how, other)
         assert document["models"][0]["same_data"] is False
         assert document["remarks"][0] == (
-            f"model.npz was trained on other data in MNIST's form, and is measured on mnist in "
-            f"{other}."
+            f"model.npz was trained on other data in MNIST's form, and is measured on {other}."
         )
 
 
 def test_a_model_is_measured_on_another_data_set(cli: Cli, small_dir: Path) -> None:
     assert cli("train", "--dataset", "synthetic", *TRAIN, "--out", "s.npz").exit_code == 0
     assert cli("train", "--data-dir", small_dir, *TRAIN, "--out", "m.npz").exit_code == 0
-    how = ("evaluate", "--data-dir", small_dir)
+    how = ("evaluate", "--dataset", "synthetic")
     for split in ("test", "train"):
-        _, document = both(cli, *how, "m.npz", "--dataset", "synthetic", "--split", split)
+        _, document = both(cli, *how, "m.npz", "--split", split)
         assert [model["same_data"] for model in document["models"]] == [False]
         assert document["remarks"][0] == "m.npz was trained on mnist, and is measured on synthetic."
-    _, document = both(cli, *how, "s.npz", "m.npz", "--dataset", "synthetic")
+    _, document = both(cli, *how, "s.npz", "m.npz")
     assert [model["same_data"] for model in document["models"]] == [True, False]
     assert cli("evaluate", "s.npz").stderr == ""
 

@@ -340,7 +340,7 @@ def test_where_one_table_alone_has_labels_its_last_seventh_is_for_testing(
         f"{folder}/train.csv has the only labels: its last seventh is kept for testing."
     ]
     assert cli("train", "--data-dir", folder, "--hidden", 4, "--epochs", 1).exit_code == 0
-    assert "142 of mnist, test" in cli("evaluate", "--data-dir", folder).stdout
+    assert f"142 of {folder}, test" in cli("evaluate", "--data-dir", folder).stdout
 
 
 def test_a_table_without_labels_is_not_learned_from(folder: Path, parts: dict[str, Split]) -> None:
