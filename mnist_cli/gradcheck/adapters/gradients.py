@@ -145,7 +145,8 @@ def _by_names(
     """Return which array each gradient belongs to by what it is called: ``return dw, db, dx``.
 
     None where the order tells it already, or where none is called as one of the arrays is. What is
-    called as none of them is the gradient to none, as ``db`` is where b is the integer 0.
+    called as none of them is the gradient to the one in its own place, if that is left; else to
+    none, as ``db`` is where b is the integer 0.
     """
     if len(called) != len(arrays) or not arrays:
         return None
@@ -159,7 +160,11 @@ def _by_names(
         if len(meant) > 1 or found.keys() & meant:
             return None
         found |= dict.fromkeys(meant, array)
-    return found or None
+    if not found:
+        return None
+    taken = [id(array) for array in found.values()]
+    in_place = zip(shapes, arrays, strict=False)
+    return found | {n: a for n, a in in_place if n not in found and id(a) not in taken}
 
 
 def _own_names(name: str) -> set[str]:

@@ -122,6 +122,7 @@ class Search:
         self.partial: Operation | None = None
         """The first that is right, where another mistake would be, too."""
         self.is_certain = False
+        self._has_several_outputs = False
         self._rank = 0
         """Whether what is found has no gradients, some, or all of the right shapes."""
 
@@ -131,7 +132,13 @@ class Search:
             self.found = self.lacking or self.found or self.partial
 
     def try_reading(self, reading: Reading, given: Arrays | None = None) -> bool:
-        """Try a reading, and return whether it is the right one beyond doubt."""
+        """Try a reading, and return whether it is the right one beyond doubt.
+
+        Where a forward has several outputs, and backward takes a gradient of each, all of them are
+        looked at.
+        """
+        if self._has_several_outputs and not reading.outputs:
+            return False
         try:
             for operation in fittings(reading, self.request, self.request.seed, given):
                 if reading.is_against_names and is_symmetric(operation):
@@ -145,6 +152,7 @@ class Search:
 
     def _is_right(self, operation: CodeOperation) -> bool:
         point = at_random(operation, self.request)
+        self._has_several_outputs |= bool(operation.reading.outputs)
         if operation.reading.backward is None and not point.computed:
             return False  # a function of its own, which returns no gradient
         if operation.reading.backward is None and not self._is_loss_with_gradient(point, operation):
