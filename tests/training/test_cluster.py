@@ -127,7 +127,9 @@ def test_a_client_that_ends_in_the_middle_goes_on_when_it_is_started_again(
     assert 2 <= len(done) < 6
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert f"Interrupted: {len(done)} of 6 runs are done and kept" in stderr
+        # The last one may have been kept just when the signal came, and before it was told.
+        counts = [len(done) - 1, len(done)]
+        assert any(f"Interrupted: {n} of 6 runs are done and kept" in stderr for n in counts)
         assert "Traceback" not in stderr
     again = loopback.sweep(*how)
     assert again.returncode == 0, again.stderr
