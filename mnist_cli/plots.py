@@ -25,7 +25,9 @@ from mnist_cli.images.augmentation import Distorter, Strengths
 from mnist_cli.images.resampling import SIDE
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import CLASSES
+from mnist_cli.recipe import SETTINGS
 from mnist_cli.training.history import Epoch
+from mnist_cli.training.ranking import Group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +58,9 @@ MARKS = "osD^vPX*"
 
 LONGEST_NAME = 28
 """Letters of the name of a run at most; of a longer one, the end is shown."""
+
+MOST_GROUPS = 40
+"""Groups of a sweep that are drawn at most: the best ones."""
 
 MOST_UNITS = 4000
 """Hidden units that are drawn at most: the first ones."""
@@ -216,6 +221,43 @@ def curves(runs: Mapping[str, Sequence[Epoch]]) -> Figure:
     said = ["training, mean over the epoch", "validation, after the epoch"]
     figure.legend([*parts, *runs_shown], [*said, *names], loc="outside lower center", ncols=3)
     return figure
+
+
+@_in_style
+def sweep(groups: Sequence[Group]) -> Figure:
+    """Plot what the runs of a sweep reached: a row for each group of seeds, the best one on top.
+
+    Each run is a ring, and the mean over the seeds a point, with their standard deviation.
+
+    Parameters
+    ----------
+    groups : sequence of Group
+        As `mnist_cli.training.ranking.rank` returns them; the first `MOST_GROUPS` are drawn.
+    """
+    shown = list(groups[:MOST_GROUPS])
+    runs = sum(len(group.runs) for group in groups)
+    what = "validation" if groups[0].runs[0].recipe.validation else "test"
+    title = f"What {runs:,} runs reached on the {what} images"
+    if len(shown) < len(groups):
+        title += f": the best {len(shown)} of {len(groups):,} settings"
+    figure = _figure(7.5, 1.6 + 0.28 * len(shown), title)
+    axes = figure.add_subplot()
+    for row, group in enumerate(shown):
+        each = 100 * np.array([run.accuracy for run in group.runs])
+        axes.plot(each, np.full(len(each), row), "o", markerfacecolor="none", color="0.55")
+        spread = 100 * (group.standard_deviation or 0.0)
+        axes.errorbar(100 * group.mean, row, xerr=spread, fmt="D", capsize=3, color="black")
+    axes.set_yticks(range(len(shown)), [_group_name(group) for group in shown])
+    axes.set(xlabel="images read rightly, %: runs, mean ± standard deviation", ylabel="settings")
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.grid(True, axis="x")
+    return figure
+
+
+def _group_name(group: Group) -> str:
+    """Return what the runs of a group have in common, of what was varied."""
+    said = [f"{SETTINGS[name].key} {value}" for name, value in group.varied.items()]
+    return ", ".join(said) or "all seeds"
 
 
 @_in_style

@@ -25,7 +25,10 @@ from mnist_cli.gradcheck.step_widths import WIDTHS, measure_step_errors
 from mnist_cli.images.augmentation import Strengths
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
+from mnist_cli.recipe import Recipe
 from mnist_cli.training.history import Epoch
+from mnist_cli.training.ranking import Group
+from mnist_cli.training.runs import Result
 
 
 def history(count: int, validation: float | None = None) -> list[Epoch]:
@@ -45,12 +48,30 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (60, 28, 28), np.uint8)
 MISREAD = [Misread(index, index % 10, (index + 1) % 10, 0.4 + 0.01 * index) for index in range(60)]
 CONFUSION = np.diag([90] * 10) + np.random.default_rng(0).integers(0, 5, (10, 10))
 
+
+def groups(count: int, seeds: int = 3) -> list[Group]:
+    """Return groups of runs, with settings and accuracies of their own."""
+    return [
+        Group(
+            {"hidden": 8 * n, "learning_rate": 0.1},
+            [
+                Result(
+                    f"{n} {seed}", Recipe(hidden=8 * n), {}, None, None, 0.99 - n / 999, 0.1, 1.0
+                )
+                for seed in range(seeds)
+            ],
+        )
+        for n in range(1, count + 1)
+    ]
+
+
 EVERY: dict[str, Callable[[], Figure]] = {
     "curves": lambda: plots.curves({"a": history(3, 0.5), "b": history(5)}),
     "errors": lambda: plots.errors(IMAGES, MISREAD),
     "weights": lambda: plots.weights(model(128)),
     "confusion": lambda: plots.confusion(CONFUSION),
     "distortions": lambda: plots.distortions(IMAGES[:4], Strengths(displacement=2)),
+    "sweep": lambda: plots.sweep(groups(5)),
     "gradcheck": lambda: plots.gradcheck(measure_step_errors(batch_size=2)),
 }
 
@@ -243,3 +264,13 @@ def test_without_matplotlib_a_sentence_says_how_to_install_it() -> None:
         "Plots are drawn by matplotlib, which is missing: install it with "
         "\"pip install 'mnist-cli[plots]'\".\n"
     )
+
+
+def test_of_a_sweep_each_run_and_the_mean_of_each_group_are_drawn_and_the_best_of_many() -> None:
+    figure = plots.sweep(groups(5, seeds=1))
+    (axes,) = figure.axes
+    assert axes.get_yticklabels()[0].get_text() == "hidden 8, lr 0.1"
+    assert "the best" not in figure.get_suptitle()
+    many = plots.sweep(groups(plots.MOST_GROUPS + 3))
+    assert len(many.axes[0].get_yticklabels()) == plots.MOST_GROUPS
+    assert "the best 40 of 43 settings" in many.get_suptitle()

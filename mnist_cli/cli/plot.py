@@ -108,6 +108,26 @@ def curves(logs: tuple[Path, ...], out: Path, force: bool, json: bool) -> None:
 
 
 @plot.command()
+@click.argument("runs", metavar="RUNS", type=click.Path(path_type=Path, file_okay=False))
+@writes("sweep")
+def sweep(runs: Path, out: Path, force: bool, json: bool) -> None:
+    """Plot what the runs of a sweep reached, the best settings on top.
+
+    RUNS is the folder that 'sweep --out' has written.
+    """
+    from mnist_cli.plots import sweep as plot_sweep
+    from mnist_cli.training.ranking import rank, varied_in
+    from mnist_cli.training.runs import member_files, results
+
+    check_plot(out, force, {})
+    member_files(runs)
+    found = results(runs)
+    if not found:
+        raise ModelError(f"{runs} has no run that can be read: do the sweep again.")
+    write_plot(plot_sweep(rank(varied_in(found), found)), out, json)
+
+
+@plot.command()
 @reads_images
 @click.option(
     "--count",

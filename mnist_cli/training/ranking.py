@@ -63,6 +63,13 @@ def rank(varied: Sequence[dict[str, Any]], results: Sequence[Result]) -> list[Gr
     return sorted(groups.values(), key=lambda group: (-group.mean, group.loss))
 
 
+def varied_in(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return the settings in which runs differ, of each run."""
+    settings = [result.recipe.to_dict() for result in results]
+    names = [name for name in settings[0] if len({each[name] for each in settings}) > 1]
+    return [{name: each[name] for name in names} for each in settings]
+
+
 def deviation(values: Sequence[float]) -> float | None:
     """Return the standard deviation of a sample, ``√(Σ (x − mean)²/(n − 1))``, or None of one."""
     return statistics.stdev(values) if len(values) > 1 else None

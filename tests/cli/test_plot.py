@@ -35,6 +35,7 @@ def model(cli: Cli, small_dir: Path) -> Path:
         ("weights", [], False),
         ("confusion", ["--split", "validation"], True),
         ("distortions", ["--rotation", "40"], True),
+        ("sweep", ["runs"], False),
         ("gradcheck", [], False),
     ],
 )
@@ -42,6 +43,11 @@ def test_each_plot_is_an_svg_named_after_it(
     name: str, arguments: list[str], needs_data: bool, cli: Cli, model: Path, small_dir: Path
 ) -> None:
     data = ("--data-dir", small_dir) if needs_data else ()
+    if name == "sweep":
+        for seed in (0, 1):
+            folder = Path("runs", f"seed={seed}")
+            folder.mkdir(parents=True)
+            folder.joinpath("model.npz").write_bytes(model.read_bytes())
     result = cli("plot", name, *arguments, *data)
     assert (result.exit_code, result.stderr) == (0, "")
     path = Path(f"{name}.svg")
