@@ -238,7 +238,7 @@ def workers(
 
         from mnist_cli.training.cluster import cluster
 
-        # What is at fault is told in our own words; of a connection that is cut by Ctrl-C, Dask logs
+        # What is at fault is told in our own words; of a connection that Ctrl-C has cut, Dask logs
         # tracebacks until this process ends.
         for name in ("distributed", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
