@@ -86,7 +86,7 @@ def test_every_option_has_its_environment_variable(
         "gradcheck skip": "large-inputs",
         "vary": "seed=0..1 hidden=4,8",
     }
-    needed = {"pack": ("pictures", "out"), "plot curves": ("log",)}
+    needed = {"pack": ("pictures", "out"), "plot curves": ("log",), "plot sweep": ("runs",)}
     for command, option in every_option():
         long_name = max(option.opts, key=len).removeprefix("--")
         value = samples.get(long_name) or samples.get(f"{command} {long_name}")
