@@ -139,6 +139,8 @@ class Search:
         """
         if self._has_several_outputs and not reading.outputs:
             return False
+        if reading.looks_up and not self._wants_integers():
+            return False
         try:
             for operation in fittings(reading, self.request, self.request.seed, given):
                 if reading.is_against_names and is_symmetric(operation):
@@ -149,6 +151,13 @@ class Search:
         except UserCodeError as error:
             self.refused.append((reading.convention, error))
         return False
+
+    def _wants_integers(self) -> bool:
+        """Return whether nothing has run so far, since numbers are no places in a table."""
+        is_open = not (self.found or self.lacking or self.partial)
+        return is_open and any(
+            "indices" in error.raised or "integer" in error.raised for _, error in self.refused
+        )
 
     def _is_right(self, operation: CodeOperation) -> bool:
         point = at_random(operation, self.request)

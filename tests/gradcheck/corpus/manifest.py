@@ -583,3 +583,4 @@ _wrong("told_otherwise", "HeldTwice", NOT_CHECKED, "b has no gradient", rows=("t
 _wrong("told_otherwise", "HeldTwiceTripled", "constant-factor", "three times", rows=("to b",))
 _right("told_otherwise", "OneImage", "--shape", "2,5,4", note="channels are no examples")
 _right("told_otherwise", "layer_forward", *OF_LAYER, note="the mean over the columns")
+_wrong("losses", "SquaresOfDout", "sign-flipped", "the sign", rows=("to x",))
