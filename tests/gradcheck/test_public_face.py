@@ -19,6 +19,7 @@ from mnist_cli.gradcheck import (
     check_network,
 )
 from mnist_cli.gradcheck.result import Checks
+from mnist_cli.nn.losses import SoftmaxCrossEntropy
 
 
 @pytest.mark.parametrize("first", ["checking", "explanation", "own_formulas", "child", "target"])
@@ -165,3 +166,9 @@ def test_a_row_that_is_skipped_stays_in_the_list() -> None:
     (row,) = [row for row in checks if row.kind == "large-inputs"]
     assert row.is_skipped
     assert checks.passed
+
+
+@pytest.mark.parametrize("labels", [np.ones((41, 1)), np.zeros(41, int)])
+def test_a_loss_of_one_class_is_checked_at_the_labels_that_are_given(labels: Any) -> None:
+    x = np.random.default_rng(0).standard_normal((41, 1))
+    assert all(check.passed for check in check_loss(SoftmaxCrossEntropy(), x=x, labels=labels))

@@ -112,7 +112,7 @@ def is_spread(shape: tuple[int, ...], labels: Draw) -> bool:
 
     As (N, 1) and (N,) do, of which nobody means all differences.
     """
-    if labels.kind == "index" or not shape or not labels.shape:
+    if labels.kind in ("index", "given") or not shape or not labels.shape:
         return False
     try:
         both = np.broadcast_shapes(shape, labels.shape)
