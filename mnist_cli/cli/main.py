@@ -65,6 +65,16 @@ TRUE = ("1", "true", "t", "yes", "y", "on")
 """What click takes for true."""
 
 
+def is_for_want_of_room(error: BaseException) -> bool:
+    """Return whether a library could not be loaded for want of memory; NumPy may say so beneath."""
+    within: BaseException | None = error
+    while within is not None:
+        if NO_ROOM in str(within) or isinstance(within, MemoryError):
+            return True
+        within = within.__cause__ or within.__context__
+    return False
+
+
 class SentenceGroup(click.Group):
     """A group whose errors are one sentence on stderr, whatever raised them."""
 
@@ -102,7 +112,7 @@ class SentenceGroup(click.Group):
             *(MnistCliError, OSError, MemoryError, ImportError),
             *(click.ClickException, click.Abort),
         ) as error:
-            if isinstance(error, ImportError) and NO_ROOM not in str(error):
+            if isinstance(error, ImportError) and not is_for_want_of_room(error):
                 raise
             sentence, status = what_happened(error)
             with suppress(OSError):
