@@ -37,20 +37,9 @@ FIRST_KEY = "index"
     type=options.FilledPath(path_type=Path),
     nargs=-1,
 )
-@click.option(
-    "--dataset",
-    type=click.Choice(list(SOURCES)),
-    show_default="what the model was trained on",
-    help="The data set to measure on.",
-)
+@options.dataset("The data set to measure on.", None)
 @options.data_dir
-@click.option(
-    "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="Which images: those for testing, those held out by --validation, or those learned from.",
-)
+@options.split
 @click.option(
     "--views",
     type=options.WholeNumber(1, 100),

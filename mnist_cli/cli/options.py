@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from mnist_cli.cli.output import Document
-from mnist_cli.data.sources import in_folders
+from mnist_cli.data.sources import SOURCES, in_folders
 from mnist_cli.errors import MnistCliError
 from mnist_cli.files.folders import at_home
 
@@ -73,6 +73,29 @@ data_dir = click.option(
 )
 DATA_DIR_NEEDS = ("dataset", in_folders())
 """Without what `data_dir` has no effect, for `refuse_without_effect`."""
+
+
+def dataset(text: str, default: str | None = "mnist") -> Callable[[Any], Any]:
+    """Return the option ``--dataset``; by default, the data set of the model if `default` is None.
+
+    It says `text` in the help.
+    """
+    return click.option(
+        "--dataset",
+        type=click.Choice(list(SOURCES)),
+        default=default,
+        show_default=True if default else "what the model was trained on",
+        help=text,
+    )
+
+
+split = click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which images: those for testing, those held out by --validation, or those learned from.",
+)
 
 
 def out(default: str) -> Callable[[Any], Any]:

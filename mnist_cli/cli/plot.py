@@ -13,7 +13,6 @@ from mnist_cli.cli import options, output
 from mnist_cli.cli.effect import refuse_without_effect
 from mnist_cli.cli.reading import read_images, reads_images
 from mnist_cli.cli.recipe_options import option_of
-from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.files.outputs import check_output, write_output
 from mnist_cli.files.targets import check_distinct
@@ -218,13 +217,7 @@ def strength_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="N",
     help="Decides the distortions.",
 )
-@click.option(
-    "--dataset",
-    type=click.Choice(list(SOURCES)),
-    default="mnist",
-    show_default=True,
-    help="The data set, of which the first training image of each digit is shown.",
-)
+@options.dataset("The data set, of which the first training image of each digit is shown.")
 @options.data_dir
 @writes("distortions")
 @options.quiet

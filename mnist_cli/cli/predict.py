@@ -14,7 +14,6 @@ import click
 from mnist_cli.cli import options, output
 from mnist_cli.cli.effect import refuse_beside, refuse_without_effect
 from mnist_cli.cli.evaluate import one_dataset
-from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import MnistCliError, ModelError, SettingsError
 from mnist_cli.parallel import say_if_alone
 from mnist_cli.texts import one_line
@@ -60,12 +59,7 @@ BAR = 30
     metavar="N",
     help="Image N, from 0, of a file that holds many; or of --dataset, if no PICTURE is named.",
 )
-@click.option(
-    "--dataset",
-    type=click.Choice(list(SOURCES)),
-    show_default="what the model was trained on",
-    help="The data set of the image --index.",
-)
+@options.dataset("The data set of the image --index.", None)
 @options.data_dir
 @click.option(
     "--split",

@@ -11,7 +11,6 @@ import click
 
 from mnist_cli.cli import options
 from mnist_cli.cli.evaluate import load_images, one_dataset
-from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import ModelError
 
 if TYPE_CHECKING:
@@ -53,21 +52,9 @@ def reads_images(command: Callable[..., Any]) -> Callable[..., Any]:
             type=options.FilledPath(path_type=Path),
             default=Path("model.npz"),
         ),
-        click.option(
-            "--dataset",
-            type=click.Choice(list(SOURCES)),
-            show_default="what the model was trained on",
-            help="The data set to read.",
-        ),
+        options.dataset("The data set to read.", None),
         options.data_dir,
-        click.option(
-            "--split",
-            type=click.Choice(["test", "validation", "train"]),
-            default="test",
-            show_default=True,
-            help="Which images: those for testing, those held out by --validation, or those "
-            "learned from.",
-        ),
+        options.split,
     )
     for decorator in reversed(decorators):
         command = decorator(command)

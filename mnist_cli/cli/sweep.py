@@ -106,13 +106,7 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
 @click.option("--csv", is_flag=True, help="Print the table as CSV.")
 @options.json
 @options.quiet
-@click.option(
-    "--dataset",
-    type=click.Choice(list(SOURCES)),
-    default="mnist",
-    show_default=True,
-    help=f"{', or '.join(source.help for source in SOURCES.values())}.",
-)
+@options.dataset(f"{', or '.join(source.help for source in SOURCES.values())}.")
 @options.data_dir
 @recipe_options("sweep")
 def sweep(

@@ -35,13 +35,9 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
     callback=use_config,
     help="Take the options that are not given from a ready-made config or a TOML file.",
 )
-@click.option(
-    "--dataset",
-    type=click.Choice(list(SOURCES)),
-    default="mnist",
-    show_default=True,
-    help=f"{'; '.join(f'{name}: {source.help}' for name, source in SOURCES.items())}. What was "
-    "published is downloaded if it is not there.",
+@options.dataset(
+    f"{'; '.join(f'{name}: {source.help}' for name, source in SOURCES.items())}. What was "
+    "published is downloaded if it is not there."
 )
 @options.data_dir
 @recipe_options("train")
