@@ -127,7 +127,7 @@ def test_in_little_memory_no_command_ends_as_a_check_that_said_no(
                 capture_output=True,
                 text=True,
                 timeout=10 if waits else 60,
-                preexec_fn=lambda limit=limit: resource.setrlimit(  # type: ignore[misc]
+                preexec_fn=lambda limit=limit: resource.setrlimit(
                     resource.RLIMIT_AS, (limit, limit)
                 ),
             )
