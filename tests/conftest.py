@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -40,6 +41,9 @@ NAMES = [f"{stem}.gz" for stems in STEMS.values() for stem in stems]
 
 settings.register_profile("any machine", deadline=None)  # it may be busy
 settings.load_profile("any machine")
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and so are our programs then.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def gradient(f: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[np.float64]:
