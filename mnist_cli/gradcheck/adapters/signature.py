@@ -7,6 +7,8 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from types import CodeType
 from typing import Any
 
 from mnist_cli.gradcheck.adapters.vocabulary import plain
@@ -53,7 +55,16 @@ def arguments(function: Callable[..., Any]) -> list[Argument]:
 def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return what a function calls the things that it returns; nothing if not all are names."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        return _names_returned_by(inspect.unwrap(function).__code__)
+    except Exception:  # theirs may raise whatever is asked
+        return ()
+
+
+@cache
+def _names_returned_by(code: CodeType) -> tuple[str, ...]:
+    """Read it in the source, once: a function is asked for in many readings."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
     except Exception:  # no source, or a line of a larger expression
         return ()
     values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 FORWARDS = (
     *(
@@ -196,28 +197,17 @@ def stems(leaf: str) -> set[str]:
     return found
 
 
-def gradient_names(leaf: str) -> list[str]:
+@cache
+def gradient_names(leaf: str) -> tuple[str, ...]:
     """Return what the gradient of a parameter may be called, in plain names, likeliest first."""
-    found: dict[str, None] = {}
-    for stem in sorted(stems(leaf), key=lambda stem: stem != plain(leaf)):
-        for form in (
-            *("d{}", "grad{}", "{}grad", "{}gradient", "gradient{}", "dld{}", "dlossd{}"),
-            *("djd{}", "ded{}", "dcd{}", "{}grads", "grads{}", "gradients{}", "{}gradients"),
-            *(
-                "gradientwrt{}",
-                "gradwrt{}",
-                "delta{}",
-                "{}delta",
-                "nabla{}",
-                "{}nabla",
-                "dl{}",
-                "d{}s",
-                "deltas{}",
-                "g{}",
-            ),
-        ):
-            found[form.format(stem)] = None
-    return list(found)
+    forms = (
+        *("d{}", "grad{}", "{}grad", "{}gradient", "gradient{}", "dld{}", "dlossd{}"),
+        *("djd{}", "ded{}", "dcd{}", "{}grads", "grads{}", "gradients{}", "{}gradients"),
+        *("gradientwrt{}", "gradwrt{}", "delta{}", "{}delta", "nabla{}", "{}nabla", "dl{}"),
+        *("d{}s", "deltas{}", "g{}"),
+    )
+    likeliest = sorted(stems(leaf), key=lambda stem: (stem != plain(leaf), stem))
+    return tuple(dict.fromkeys(form.format(stem) for stem in likeliest for form in forms))
 
 
 def is_gradient_container(name: str) -> bool:
