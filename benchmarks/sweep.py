@@ -123,24 +123,41 @@ def looped(out: Path, data_dir: Path, seeds: range, *options: str) -> Cost:
     return total
 
 
-def alone(data_dir: Path, seeds: range, *options: str) -> Cost:
-    """Return what trainings take one after another on one thread of one process, and no more."""
+def alone(data_dir: Path, seeds: range, hidden: int, epochs: int, processes: int = 1) -> Cost:
+    """Return what the runs take with nothing around them, each process on one thread.
+
+    Several processes share the runs beforehand, and the last to end counts.
+    """
     code = (
         "import sys, time\n"
         "from mnist_cli.parallel import leave_cores_to_us, one_thread\n"
         "leave_cores_to_us()\n"
-        "from mnist_cli import Recipe, load_data, train\n"
-        "folder, first, last, hidden, epochs = sys.argv[1:]\n"
-        "data, begun, used = load_data('mnist', folder).train, time.time(), time.process_time()\n"
+        "from mnist_cli import Recipe, load_data, run\n"
+        "folder, hidden, epochs, *seeds = sys.argv[1:]\n"
+        "data = load_data('mnist', folder)\n"
+        "input()\n"
+        "begun, used = time.time(), time.process_time()\n"
         "with one_thread():\n"
-        "    for seed in range(int(first), int(last) + 1):\n"
-        "        train(Recipe(hidden=int(hidden), epochs=int(epochs), seed=seed), data)\n"
+        "    for seed in seeds:\n"
+        "        run(Recipe(hidden=int(hidden), epochs=int(epochs), seed=int(seed)), data)\n"
         "print(time.time() - begun, time.process_time() - used)\n"
     )
-    hidden, epochs = options
-    words = [str(data_dir), str(seeds[0]), str(seeds[-1]), hidden, epochs]
-    wall, cpu = map(float, run([sys.executable, "-c", code, *words])[1].split())
-    return Cost(wall, cpu)
+    words = [sys.executable, "-c", code, str(data_dir), str(hidden), str(epochs)]
+    started = [
+        subprocess.Popen(
+            [*words, *map(str, seeds[number::processes])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(processes)
+    ]
+    for process in started:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    costs = [Cost(*map(float, process.communicate()[0].split())) for process in started]
+    return Cost(max(cost.wall for cost in costs), sum(cost.cpu for cost in costs))
 
 
 def compare(ways: dict[str, Callable[[Path, range], Cost]], runs: int, rounds: int) -> None:
@@ -171,7 +188,8 @@ def measure_engine(data_dir: Path, runs: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         address = start_cluster(stack, Path(name), data_dir, 2)
         ways: dict[str, Callable[[Path, range], Cost]] = {
-            "trainings alone, one thread": lambda out, s: alone(data_dir, s, "128", "2"),
+            "runs alone, one process": lambda out, s: alone(data_dir, s, 128, 2),
+            "runs alone, two processes": lambda out, s: alone(data_dir, s, 128, 2, 2),
             "sweep --jobs 1": lambda out, s: swept(out, data_dir, s, *SECOND, "--jobs", "1"),
             "sweep --jobs 2": lambda out, s: swept(out, data_dir, s, *SECOND, "--jobs", "2"),
             "sweep --scheduler, 2 workers": lambda out, s: swept_by(

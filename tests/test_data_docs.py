@@ -21,6 +21,8 @@ from mnist_cli.data.loading import load_split
 from mnist_cli.data.mnist import STEMS
 from mnist_cli.data.sources import EMNIST_STEMS, SOURCES
 
+pytestmark = pytest.mark.long
+
 PAGE = (Path(__file__).parents[1] / "docs" / "data.md").read_text("utf-8")
 COMMANDS = [b.text.splitlines() for b in blocks(PAGE) if b.kind == "sh"]
 

@@ -12,6 +12,8 @@ from mnist_cli.cli.gradcheck import gradcheck
 from mnist_cli.gradcheck.kinds import KINDS
 from mnist_cli.gradcheck.result import Check
 
+pytestmark = pytest.mark.long
+
 PAGE = (Path(__file__).parents[1] / "docs" / "gradcheck.md").read_text("utf-8")
 TITLES, TEXTS = zip(
     *re.findall(r"^#{2,3} (.+?)\n(.*?)(?=^#{2,3} |\Z)", PAGE, re.DOTALL | re.MULTILINE), strict=True

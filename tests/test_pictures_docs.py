@@ -11,6 +11,8 @@ from conftest import Cli
 
 from mnist_cli.images import picture
 
+pytestmark = pytest.mark.long
+
 FOLDER = Path(__file__).parents[1] / "docs"
 DOCS = (FOLDER / "pictures.md").read_text("utf-8")
 SCRIPTS = re.findall(r"^```python\n(.*?)^```", DOCS, re.DOTALL | re.MULTILINE)

@@ -93,6 +93,7 @@ def test_every_plot_has_a_title_and_named_axes(name: str) -> None:
             assert axes.get_ylabel()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "format"), [*((name, "svg") for name in EVERY), ("curves", "png"), ("curves", "pdf")]
 )
@@ -118,6 +119,7 @@ SIZES: dict[str, Callable[[], Figure]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [*EVERY, *SIZES])
 def test_nothing_is_cut_off_and_nothing_overlaps(name: str) -> None:
     figure = (EVERY | SIZES)[name]()

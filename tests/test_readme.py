@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from console import Files, blocks, compare, run
 
+pytestmark = pytest.mark.long
+
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = blocks(README.read_text("utf-8"))
 CONSOLE = [block for block in BLOCKS if block.kind == "console"]

@@ -99,6 +99,7 @@ def test_a_check_of_a_file_that_cannot_be_watched_is_refused(
         check_apart(str(tmp_path / "mine.py"), Request())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "gradcheck"])
 def test_in_little_memory_no_command_ends_as_a_check_that_said_no(
     command: str, cli: Cli, small_dir: Path, tmp_path: Path

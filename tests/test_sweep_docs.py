@@ -16,6 +16,8 @@ from console import blocks, compare, run
 
 from mnist_cli.training.grid import read_vary
 
+pytestmark = pytest.mark.long
+
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "sweep.md").read_text("utf-8")
 BLOCKS = blocks(PAGE)

@@ -24,7 +24,10 @@ from mnist_cli.training.checkpoint import Checkpoint
 
 PROGRAM = [sys.executable, "-m", "mnist_cli"]
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and devices")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="POSIX signals and devices"),
+    pytest.mark.long,
+]
 
 
 def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -247,6 +247,7 @@ def wait_until_gone(pids: list[int]) -> None:
     raise AssertionError(f"{pids} are still there")
 
 
+@pytest.mark.long
 @POSIX
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]

@@ -174,6 +174,7 @@ def test_a_failure_leaves_no_empty_folder(tmp_path: Path, files: dict[str, bytes
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("silent", ["before the answer", "in the middle"])
 def test_a_silent_server_is_given_up_and_told_so(
     silent: str, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -216,6 +217,7 @@ def drip(handler: BaseHTTPRequestHandler, *parts: bytes) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answer", [drip_header, drip_body, drip_patience])
 def test_a_server_that_drips_is_given_up(
     answer: Answer, web: Web, tmp_path: Path, files: dict[str, bytes], monkeypatch: Any

@@ -311,6 +311,7 @@ TABLES: dict[str, Callable[[Split], bytes]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", TABLES)
 @pytest.mark.parametrize("name", ["{}.csv", "mnist_{}.csv"])
 def test_mnist_as_kaggle_has_it_is_read(

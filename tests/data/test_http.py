@@ -160,6 +160,7 @@ def test_a_server_that_drips_steadily_is_given_up_by_its_rate(
         assert web.requests == ["file"]
 
 
+@pytest.mark.long
 def test_a_slow_server_that_is_fast_enough_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "RATE_SECONDS", 0.5)
     monkeypatch.setattr(transfer, "SLOWEST_SECONDS", 20)
@@ -178,6 +179,7 @@ def test_with_all_that_is_tried_again_there_is_an_end(monkeypatch: pytest.Monkey
         assert time.monotonic() - started < 15
 
 
+@pytest.mark.long
 def test_a_consumer_that_is_slow_is_not_the_servers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "RATE_SECONDS", 1)
     monkeypatch.setattr(transfer, "SLOWEST_SECONDS", 1)

@@ -26,6 +26,8 @@ import resource, sys, time
 from mnist_cli.cli.main import main
 import mnist_cli.data.loading, mnist_cli.data.keras, mnist_cli.model, mnist_cli.training.run
 import mnist_cli.evaluation, mnist_cli.data.packing
+
+pytestmark = pytest.mark.long
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 began = time.process_time(), time.perf_counter()
 try:

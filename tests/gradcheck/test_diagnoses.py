@@ -7,6 +7,10 @@ from mnist_cli.gradcheck.checking import check_code
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.result import Check
 
+SEEDS = pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
+)
+
 
 def check(kind: type, seed: int) -> dict[str, Check]:
     group = check_code(Code(kind.__name__, kind, None, vars(wrong_code)), Request(seed=seed))
@@ -15,7 +19,7 @@ def check(kind: type, seed: int) -> dict[str, Check]:
     return rows
 
 
-@pytest.mark.parametrize("seed", range(3))
+@SEEDS
 @pytest.mark.parametrize("kind", wrong_code.RIGHT, ids=lambda kind: kind.__name__)
 def test_right_code_passes_and_nothing_is_said_of_it(kind: type, seed: int) -> None:
     for row in check(kind, seed).values():
@@ -24,7 +28,7 @@ def test_right_code_passes_and_nothing_is_said_of_it(kind: type, seed: int) -> N
         assert row.worst == ()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@SEEDS
 @pytest.mark.parametrize(
     ("kind", "failing", "diagnosis"),
     wrong_code.CASES,

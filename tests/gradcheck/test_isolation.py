@@ -27,7 +27,10 @@ class Double:
         return 2 * dout
 """
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX processes and signals")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="POSIX processes and signals"),
+    pytest.mark.long,
+]
 
 
 @pytest.fixture(autouse=True)

@@ -101,6 +101,7 @@ def model_after(folder: Path, out: Path, *how: object, epochs: int = 30) -> byte
     return out.read_bytes()
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_it_goes_on_from_a_whole_checkpoint(
     small_dir: Path, tmp_path: Path
 ) -> None:

@@ -402,6 +402,9 @@ _right("networks", "model", "--columns", note="takes the file's own params")
 _wrong("networks", "model_transposed", "input-for-output unknown", "1 - Z²", "--columns")
 _right("networks", "LogisticRegression", note="loss(X, y) -> loss, one gradient")
 _wrong("networks", "LogisticRegressionSign", "sign-flipped", "the sign", rows=("to w",))
+_right("networks", "BookNet", note="forward returns two activations, which backward is given")
+_wrong("networks", "BookNetHiddenPassed", "not-differentiated", "σ′", rows=("to weight_h",))
+_wrong("networks", "BookNetBiasMean", BIAS_MEAN, "mean for sum", rows=("to bias_o",))
 
 # ---- columns
 

@@ -352,3 +352,41 @@ class LogisticRegressionSign(LogisticRegression):
     def loss(self, X, y):
         loss, grad = super().loss(X, y)
         return loss, -grad
+
+
+class BookNet:
+    """forward returns both activations, which backward is given; labels are indices."""
+
+    def __init__(self, num_features, num_hidden, num_classes):
+        rng = np.random.RandomState(1)
+        self.num_classes = num_classes
+        self.weight_h = rng.normal(0, 0.3, (num_hidden, num_features))
+        self.bias_h = rng.normal(0, 0.3, num_hidden)
+        self.weight_o = rng.normal(0, 0.3, (num_classes, num_hidden))
+        self.bias_o = rng.normal(0, 0.3, num_classes)
+
+    def forward(self, x):
+        act_h = sigmoid(x @ self.weight_h.T + self.bias_h)
+        act_o = sigmoid(act_h @ self.weight_o.T + self.bias_o)
+        return act_h, act_o
+
+    def deltas(self, act_h, act_o, y):
+        onehot = np.eye(self.num_classes)[y]
+        delta_o = 2 * (act_o - onehot) / len(y) * act_o * (1 - act_o)
+        return delta_o, delta_o @ self.weight_o * act_h * (1 - act_h)
+
+    def backward(self, x, act_h, act_o, y):
+        delta_o, delta_h = self.deltas(act_h, act_o, y)
+        return delta_o.T @ act_h, delta_o.sum(axis=0), delta_h.T @ x, delta_h.sum(axis=0)
+
+
+class BookNetHiddenPassed(BookNet):
+    def deltas(self, act_h, act_o, y):
+        delta_o, _ = super().deltas(act_h, act_o, y)
+        return delta_o, delta_o @ self.weight_o
+
+
+class BookNetBiasMean(BookNet):
+    def backward(self, x, act_h, act_o, y):
+        delta_o, delta_h = self.deltas(act_h, act_o, y)
+        return delta_o.T @ act_h, delta_o.mean(axis=0), delta_h.T @ x, delta_h.sum(axis=0)

@@ -199,7 +199,8 @@ class Form:
 
         def value(worker: Any, x: Array, y: Array, out: Array | None) -> Any:
             assert out is not None
-            return np.asarray(self.factor * self.total(out, y) / self._count(out, axis))
+            total = self.total(out, as_rows(y, out, axis))
+            return np.asarray(self.factor * total / self._count(out, axis))
 
         return Loss(self.name, value, is_assumed=True)
 
@@ -238,17 +239,25 @@ BY_BITS = (
 )
 
 
+def as_rows(y: Array, out: Array, axis: int | None) -> Array:
+    """Return labels in the shape of the output: indices of classes become one-hot."""
+    if y.ndim == out.ndim or y.dtype.kind != "i":
+        return y
+    hot = np.eye(out.shape[0 if axis == -1 else -1])[y]
+    return hot.T if axis == -1 else hot
+
+
 def assumed(out: Array, y: Array, axis: int | None) -> list[Loss]:
     """Return the losses that code may have in mind which has written none, the likeliest first.
 
     Parameters
     ----------
     out, y : array
-        An output, and labels, in the same shape.
+        An output, and labels, in the same shape or as indices of classes.
     axis : int or None
         That of the examples.
     """
-    if out.shape != y.shape:
+    if out.shape != as_rows(y, out, axis).shape:
         return []
     rows = out.T if axis == -1 or (axis is None and out.ndim == 2) else out
     rows = rows if rows.ndim > 1 else rows[None]

@@ -139,7 +139,7 @@ def fitted(network: Network, x: Draw, code: Code, request: Request) -> list[Netw
     out = None
     if network.forward is not None:
         worker = network.state.copied()
-        out = network.ahead(worker, x.sample(np.random.default_rng(request.seed)))
+        out, _ = network.ahead(worker, x.sample(np.random.default_rng(request.seed)))
     beside = {loss.name for loss in losses_beside(code.module)}
     refused: UserCodeError | None = None
     for y in labels_for(out, x, network, request):

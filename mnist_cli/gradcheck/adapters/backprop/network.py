@@ -15,7 +15,7 @@ from mnist_cli.gradcheck.adapters.drawing import BATCH
 from mnist_cli.gradcheck.adapters.making import made, seeded
 from mnist_cli.gradcheck.adapters.nodes.attributes import peek
 from mnist_cli.gradcheck.adapters.nodes.classes import names_in, unwrapped, vars_of_class, wanted
-from mnist_cli.gradcheck.adapters.signature import Argument, arguments
+from mnist_cli.gradcheck.adapters.signature import Argument, arguments, returned_names
 from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import (
     BACKWARDS,
@@ -59,9 +59,13 @@ class Network:
         The method that computes the output of x; or nothing, of what it holds.
     back : str
     roles : tuple of str
-        What the arguments of back are given: ``x``, ``labels``, ``out``, ``count``, ``rate``.
+        What the arguments of back are given: ``x``, ``labels``, ``out``, ``count``, ``rate``, or
+        one of the results.
     held : tuple of str
         The attributes of the examples and of the labels, where the methods take nothing.
+    results : tuple of str
+        What forward calls the things that it returns, where back is given some of them by name:
+        the activations of all layers, say.
     """
 
     state: State
@@ -69,14 +73,23 @@ class Network:
     back: str
     roles: tuple[str, ...]
     held: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
 
-    def ahead(self, worker: Any, x: Array) -> Any:
-        """Return the output of a copy of the network."""
+    def ahead(self, worker: Any, x: Array) -> tuple[Array, dict[str, Any]]:
+        """Return the output of a copy of the network, and the results that have a name."""
         assert self.forward is not None
         result = call(getattr(worker, self.forward), *([] if self.held else [x]))
         if result is None:
             result = left_output(worker)
-        return first_array(result)
+        if self.results:
+            named = dict(zip(self.results, result, strict=True))
+            return first_array(named[output_among(self.results)]), named
+        return first_array(result), {}
+
+
+def output_among(names: Sequence[str]) -> str:
+    """Return which of the things that a forward returns is its output: by its name, or the last."""
+    return next((n for n in names if is_guess(n) or is_named(n, OUTPUT)), names[-1])
 
 
 def left_output(worker: Any) -> Any:
@@ -117,15 +130,18 @@ def first_array(result: Any) -> Array:
     return array
 
 
-def roles_of(taken: Sequence[Argument]) -> tuple[str, ...] | None:
+def roles_of(taken: Sequence[Argument], results: Sequence[str] = ()) -> tuple[str, ...] | None:
     """Return what the arguments of a method that goes back from labels are given.
 
-    None if it takes none, or a gradient from above, or something else.
+    None if it takes none, or a gradient from above, or something else. The results are what
+    forward calls the things that it returns.
     """
     needed = [a for a in taken if a.is_required or is_named(a.name, RATE)]
     roles: list[str] = []
     for argument in needed:
         role = _role(argument.name, roles, len(needed))
+        if role in (None, "out") and argument.name in results:
+            role = argument.name
         if role is None:
             return None
         roles.append(role)
@@ -166,14 +182,16 @@ def networks(thing: Any, request: Request) -> Iterator[Network]:
     if forward is not None and not takes_input and not wanted(own[back]):
         yield from _held(thing, kind, forward, back)
         return
-    roles = roles_of(arguments(own[back])[1:])
+    results = returned_names(own[forward]) if forward is not None else ()
+    results = results if len(results) > 1 else ()
+    roles = roles_of(arguments(own[back])[1:], results)
     if roles is None or not takes_input or _is_loss(own):
         return
     if forward is None and not _has_cost(own):
         return
     state = State(next(made(kind.__name__, thing, request)))
     if any(array.ndim == 2 for array in state.arrays.values()):
-        yield Network(state, forward, back, roles)
+        yield Network(state, forward, back, roles, results=results if {*results} & {*roles} else ())
 
 
 def _back(own: Mapping[str, Any], told: str | None) -> str | None:

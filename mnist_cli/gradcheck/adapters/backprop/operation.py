@@ -52,7 +52,7 @@ class NetworkSession(Session):
         """Return the loss; or the output, where there is but the derivative of a loss."""
         loss, network = self.operation.loss, self.operation.network
         x, y = self.given()
-        out = network.ahead(self.worker, x) if loss.needs_output else None
+        out = network.ahead(self.worker, x)[0] if loss.needs_output else None
         if out is None or not loss.is_slope:
             out = first_array(loss.value(self.worker, x, y, out))
         self._take_live()
@@ -65,10 +65,11 @@ class NetworkSession(Session):
         """
         network = self.operation.network
         x, y = self.given()
-        out = network.ahead(self.worker, x) if network.forward else None
+        out, results = network.ahead(self.worker, x) if network.forward else (None, {})
         before = copies({n: self.arrays[n] for n in self.operation.parameters})
         axis = self.operation.batch_axis
         given = {
+            **results,
             "x": x,
             "labels": y,
             "out": out,
