@@ -41,10 +41,15 @@ def find_config(name: str | Path) -> Path:
     """
     if os.path.isfile(name):  # unlike Path's, it takes a folder that may not be read for none
         return Path(name)
-    ready_made = sorted(file.stem for file in config_folder().glob("*.toml"))
-    if name in ready_made:
+    if name in ready_made():
         return config_folder() / f"{name}.toml"
-    raise ConfigError(f"There is no config {name}: name a file, or one of {', '.join(ready_made)}.")
+    names = ", ".join(ready_made())
+    raise ConfigError(f"There is no config {name}: name a file, or one of {names}.")
+
+
+def ready_made() -> list[str]:
+    """Return the names of the ready-made configs."""
+    return sorted(file.stem for file in config_folder().glob("*.toml"))
 
 
 def read_config(

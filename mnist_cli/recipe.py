@@ -110,7 +110,7 @@ class Recipe:
     )
     rotation: float = setting(
         12.0,
-        "Distortion: rotate by up to this.",
+        "Rotate by up to this.",
         group=DISTORTIONS,
         unit="DEGREES",
         least=0,
@@ -118,7 +118,7 @@ class Recipe:
     )
     scale: float = setting(
         0.12,
-        "Distortion: scale width and height by up to this, up or down.",
+        "Scale width and height by up to this, up or down.",
         group=DISTORTIONS,
         unit="X",
         least=0,
@@ -127,7 +127,7 @@ class Recipe:
     )
     shear: float = setting(
         0.1,
-        "Distortion: slant by up to this tangent.",
+        "Slant by up to this tangent.",
         group=DISTORTIONS,
         unit="X",
         least=0,
@@ -135,7 +135,7 @@ class Recipe:
     )
     shift: float = setting(
         1.5,
-        "Distortion: shift by up to this.",
+        "Shift by up to this.",
         group=DISTORTIONS,
         unit="PIXELS",
         least=0,
@@ -143,7 +143,7 @@ class Recipe:
     )
     displacement: float = setting(
         1.5,
-        "Elastic distortion: how far a point moves, on average.",
+        "If elastic: how far a point moves, on average.",
         group=DISTORTIONS,
         unit="PIXELS",
         least=0,
@@ -151,7 +151,7 @@ class Recipe:
     )
     smoothness: float = setting(
         5.0,
-        "Elastic distortion: the distance over which that changes.",
+        "If elastic: the distance over which that changes.",
         group=DISTORTIONS,
         unit="PIXELS",
         least=0.1,

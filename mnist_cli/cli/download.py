@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.help import Command
 from mnist_cli.data.network import shown
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.texts import one_line
@@ -30,7 +31,17 @@ def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[s
     return urls
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Fetch MNIST, or another data set, and check its sums.",
+    examples=[
+        ("the four files of MNIST, into the cache folder", "mnist-cli download"),
+        (
+            "into a folder of yours, from your own mirror",
+            "mnist-cli download --data-dir mnist --mirror https://example.org/",
+        ),
+    ],
+)
 @click.option(
     "--dataset",
     type=click.Choice([name for name, source in SOURCES.items() if source.published]),

@@ -7,11 +7,19 @@ from pathlib import Path
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.help import Command
 from mnist_cli.files.outputs import check_output, write_output
 from mnist_cli.files.targets import check_distinct
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Make a page to draw digits on, which a model reads.",
+    examples=[
+        ("a page for the browser", "mnist-cli draw model.npz --out page.html"),
+        ("of another model", "mnist-cli draw large.npz --out large.html"),
+    ],
+)
 @click.argument(
     "model",
     metavar="[MODEL]",

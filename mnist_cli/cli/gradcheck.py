@@ -17,6 +17,7 @@ from mnist_cli.cli.gradcheck_options import (
     parse_shapes,
     unknown_rows,
 )
+from mnist_cli.cli.help import Command
 from mnist_cli.errors import CheckFailedError, MnistCliError
 from mnist_cli.recipe import Recipe
 
@@ -31,7 +32,16 @@ TOLERANCE = 1e-10
 """As `mnist_cli.gradcheck.result` has it, which the other commands need not load."""
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Check gradients: the network's, or those of your code.",
+    examples=[
+        ("one class, object or function of yours", "mnist-cli gradcheck layers.py:Softmax"),
+        ("made with these arguments", "mnist-cli gradcheck 'layers.py:Linear(4, 3)'"),
+        ("a function and its derivative", "mnist-cli gradcheck layers.py:relu,relu_prime"),
+        ("what a diagnosis means", "mnist-cli gradcheck --explain batch-size-twice"),
+    ],
+)
 @click.argument("target", metavar="[FILE[:NAME]]", required=False)
 @click.option(
     "--hidden",
@@ -145,12 +155,7 @@ def gradcheck(
 
     FILE is a Python file, a notebook, or a package. It is run, and all that it defines and can be
     checked is: layers, losses, activations, networks, functions beside their derivatives.
-
-    \b
-    mnist-cli gradcheck layers.py:Softmax            one class, object or function
-    mnist-cli gradcheck 'layers.py:Linear(4, 3)'     made with these arguments
-    mnist-cli gradcheck layers.py:relu,relu_prime    a function and its derivative
-    """  # noqa: D301 (click has it so)
+    """
     if explain is not None:
         print_explanation(explain, as_json=json)
         return

@@ -15,11 +15,13 @@ import click
 from click.core import ParameterSource
 
 from mnist_cli import __version__
+from mnist_cli.cli.completion import completion
 from mnist_cli.cli.download import download
 from mnist_cli.cli.draw import draw
 from mnist_cli.cli.effect import refuse_misspelt_variables
 from mnist_cli.cli.evaluate import evaluate
 from mnist_cli.cli.gradcheck import gradcheck
+from mnist_cli.cli.help import CommandsInOrder
 from mnist_cli.cli.options import in_options
 from mnist_cli.cli.output import LONGEST_SENTENCE, Document, printable, to_json
 from mnist_cli.cli.pack import pack
@@ -75,7 +77,7 @@ def is_for_want_of_room(error: BaseException) -> bool:
     return False
 
 
-class SentenceGroup(click.Group):
+class SentenceGroup(CommandsInOrder):
     """A group whose errors are one sentence on stderr, whatever raised them."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -212,7 +214,11 @@ def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
 
 
-COMMANDS = (download, train, sweep, evaluate, predict, pack, draw, plot, report, show, gradcheck)
+COMMANDS = (
+    *(gradcheck, download, train, evaluate, show, predict, draw, plot, report, pack, sweep),
+    completion,
+)
+"""In the order of work, as ``--help`` lists them."""
 
 for command in COMMANDS:
     main.add_command(command)

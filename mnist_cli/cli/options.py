@@ -32,9 +32,24 @@ class FiniteFloat(click.FloatRange):
 
 
 class WholeNumber(click.IntRange):
-    """A whole number in a range; click's own calls it an integer range in its errors."""
+    """A whole number in a range, of which the help shows what somebody may meet."""
 
     name = "whole number"
+
+    def _describe_range(self) -> str:
+        """Say a range as click does, where it ends before `POSITIVE` does."""
+        return "" if self.max is None or self.max >= 10**9 else super()._describe_range()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or fail, in the words of a setting."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            number = str(value).strip()
+            if not number.lstrip("+-").isdigit():
+                raise
+            ends = f"at least {self.min:,} and at most {self.max:,}"
+            self.fail(f"{number} must be {ends}", param, ctx)
 
 
 class FilledPath(click.Path):

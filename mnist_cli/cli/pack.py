@@ -7,10 +7,18 @@ from pathlib import Path
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.help import Command
 from mnist_cli.texts import one_line, shown
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Make a data set of a folder of pictures.",
+    examples=[
+        ("a folder with subfolders 0 to 9", "mnist-cli pack pictures mine"),
+        ("to learn from it", "mnist-cli train --data-dir mine"),
+    ],
+)
 @click.argument("folder", metavar="FOLDER", type=options.FilledPath(path_type=Path))
 @click.argument("out", metavar="OUT", type=options.FilledPath(path_type=Path))
 @click.option(

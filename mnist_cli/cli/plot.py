@@ -11,6 +11,7 @@ import click
 
 from mnist_cli.cli import options, output
 from mnist_cli.cli.effect import refuse_without_effect
+from mnist_cli.cli.help import Command, CommandsInOrder
 from mnist_cli.cli.reading import read_images, reads_images
 from mnist_cli.cli.recipe_options import option_of
 from mnist_cli.errors import ModelError, SettingsError
@@ -38,7 +39,7 @@ STRENGTHS = [
 NEEDS: dict[str, Any] = {said.name: said.needs for said in STRENGTHS if said.needs}
 
 
-@click.group()
+@click.group(cls=CommandsInOrder, short_help="Plot what was learned, as SVG, PNG or PDF.")
 def plot() -> None:
     """Plot what was learned, as SVG, PNG or PDF; that needs matplotlib."""
 
@@ -86,7 +87,14 @@ def read_run(path: Path) -> list[Epoch]:
     return history
 
 
-@plot.command()
+@plot.command(
+    cls=Command,
+    short_help="Plot each epoch: loss, accuracy, learning rate.",
+    examples=[
+        ("a training's log", "mnist-cli plot curves log.jsonl"),
+        ("two models over one another", "mnist-cli plot curves a.npz b.npz --out both.png"),
+    ],
+)
 @click.argument(
     "logs", metavar="LOG...", type=options.FilledPath(path_type=Path), nargs=-1, required=True
 )
@@ -106,7 +114,14 @@ def curves(logs: tuple[Path, ...], out: Path, force: bool, json: bool) -> None:
     write_plot(plot_curves(runs), out, json)
 
 
-@plot.command()
+@plot.command(
+    cls=Command,
+    short_help="Plot what the runs of a sweep reached.",
+    examples=[
+        ("a sweep's folder", "mnist-cli plot sweep runs"),
+        ("as PDF", "mnist-cli plot sweep runs --out sweep.pdf"),
+    ],
+)
 @click.argument("runs", metavar="RUNS", type=click.Path(path_type=Path, file_okay=False))
 @writes("sweep")
 def sweep(runs: Path, out: Path, force: bool, json: bool) -> None:
@@ -126,7 +141,14 @@ def sweep(runs: Path, out: Path, force: bool, json: bool) -> None:
     write_plot(plot_sweep(rank(varied_in(found), found)), out, json)
 
 
-@plot.command()
+@plot.command(
+    cls=Command,
+    short_help="Plot the misread digits, the most certain first.",
+    examples=[
+        ("the digits that a model misreads", "mnist-cli plot errors model.npz"),
+        ("the ten worst", "mnist-cli plot errors model.npz --count 10"),
+    ],
+)
 @reads_images
 @click.option(
     "--count",
@@ -159,7 +181,14 @@ def errors(
     write_plot(plot_errors(read.data.images, found, count, read.first), out, json)
 
 
-@plot.command()
+@plot.command(
+    cls=Command,
+    short_help="Plot the weights of each hidden unit as an image.",
+    examples=[
+        ("what each hidden unit looks for", "mnist-cli plot weights model.npz"),
+        ("as PNG", "mnist-cli plot weights model.npz --out weights.png"),
+    ],
+)
 @click.argument(
     "model",
     metavar="[MODEL]",
@@ -176,7 +205,14 @@ def weights(model: Path, out: Path, force: bool, json: bool) -> None:
     write_plot(plot_weights(Model.load(model)), out, json)
 
 
-@plot.command()
+@plot.command(
+    cls=Command,
+    short_help="Plot which digits are read as which.",
+    examples=[
+        ("on the test images", "mnist-cli plot confusion model.npz"),
+        ("on those it learned from", "mnist-cli plot confusion model.npz --split train"),
+    ],
+)
 @reads_images
 @writes("confusion")
 @options.quiet
@@ -207,7 +243,14 @@ def strength_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@plot.command()
+@plot.command(
+    cls=Command,
+    short_help="Plot what 'train --augment' does to digits.",
+    examples=[
+        ("elastic distortions, as train has them", "mnist-cli plot distortions"),
+        ("stronger ones", "mnist-cli plot distortions --rotation 30 --displacement 3"),
+    ],
+)
 @strength_options
 @click.option(
     "--seed",
@@ -243,7 +286,14 @@ def distortions(
     write_plot(plot_distortions(images, strengths_of(Recipe(**settings)), seed), out, json)
 
 
-@plot.command()
+@plot.command(
+    cls=Command,
+    short_help="Plot why the checker takes the complex step.",
+    examples=[
+        ("error against the width of the step", "mnist-cli plot gradcheck"),
+        ("as PNG", "mnist-cli plot gradcheck --out gradcheck.png"),
+    ],
+)
 @writes("gradcheck")
 def gradcheck(out: Path, force: bool, json: bool) -> None:
     """Plot the error of a derivative by differences and by the complex step, by the step's width.

@@ -14,6 +14,7 @@ import click
 from mnist_cli.cli import options, output
 from mnist_cli.cli.effect import refuse_beside, refuse_without_effect
 from mnist_cli.cli.evaluate import one_dataset
+from mnist_cli.cli.help import Command
 from mnist_cli.errors import MnistCliError, ModelError, SettingsError
 from mnist_cli.parallel import say_if_alone
 from mnist_cli.texts import one_line
@@ -32,7 +33,14 @@ BAR = 30
 """Letters of a bar that stands for a probability of 1."""
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Read the digit in pictures of yours.",
+    examples=[
+        ("a photo of a digit on paper", "mnist-cli predict photo.jpg"),
+        ("the first test image of MNIST", "mnist-cli predict --index 0"),
+    ],
+)
 @click.argument(
     "pictures",
     metavar="[PICTURE]...",

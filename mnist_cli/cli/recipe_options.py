@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mnist_cli.cli.help import SettingOption
 from mnist_cli.recipe import LEARNING_RATES, SETTINGS
 from mnist_cli.settings import KINDS, Setting
 
@@ -45,6 +46,7 @@ def option_of(setting: Setting, command: str) -> Callable[..., Any]:
     """Return the option for a setting, of a command of that name."""
     default: Any = setting.default
     said: dict[str, Any] = {"default": default, "show_default": True, "help": setting.help}
+    said |= {"cls": SettingOption, "group": setting.group}
     if setting.name == "learning_rate":  # its default is the optimizer's
         said["show_default"] = ", ".join(
             f"{rate} for {name}" for name, rate in LEARNING_RATES.items()

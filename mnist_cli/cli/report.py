@@ -7,12 +7,23 @@ from pathlib import Path
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.help import Command
 from mnist_cli.cli.reading import read_images, reads_images
 from mnist_cli.files.outputs import check_output, write_output
 from mnist_cli.files.targets import check_distinct
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Make a page on a model: recipe, curves, errors, weights.",
+    examples=[
+        (
+            "a page for a lecture, or to keep from CI",
+            "mnist-cli report model.npz --out report.html",
+        ),
+        ("on the images that were held out", "mnist-cli report model.npz --split validation"),
+    ],
+)
 @reads_images
 @options.out("report.html")
 @options.force

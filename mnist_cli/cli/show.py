@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.help import Command
 from mnist_cli.recipe import SETTINGS
 from mnist_cli.texts import shown
 
@@ -22,7 +23,14 @@ MOST_FILES = 16
 """Files of a data set that are listed; MNIST has four."""
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Show what a model is: layers, recipe, data, history.",
+    examples=[
+        ("a model", "mnist-cli show model.npz"),
+        ("its history, for a script", "mnist-cli show model.npz --json"),
+    ],
+)
 @click.argument(
     "path",
     metavar="[MODEL]",

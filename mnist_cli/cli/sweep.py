@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.completion import complete_config
 from mnist_cli.cli.config import use_sweep_config
 from mnist_cli.cli.effect import GIVEN, refuse_without_effect
+from mnist_cli.cli.help import Command
 from mnist_cli.cli.log import open_log
 from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.signals import Terminated
@@ -38,13 +40,24 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
 """Options that exclude each other."""
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Train many networks, on all cores or on a cluster.",
+    examples=[
+        ("five seeds of the default recipe", "mnist-cli sweep --vary seed=0..4"),
+        (
+            "sizes and rates, ranked on held-out images",
+            "mnist-cli sweep --vary hidden=32,128 --vary lr=0.1,0.3 --validation 10000",
+        ),
+    ],
+)
 @click.option(
     "--config",
     metavar="NAME|FILE",
     is_eager=True,
     expose_value=False,
     callback=use_sweep_config,
+    shell_complete=complete_config,
     help="Take the options that are not given from a ready-made config or a TOML file; what it "
     "varies is in its table [sweep].",
 )

@@ -10,8 +10,10 @@ import click
 from click.core import ParameterSource
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.completion import complete_config
 from mnist_cli.cli.config import config_keys, use_config
 from mnist_cli.cli.effect import refuse_without_effect
+from mnist_cli.cli.help import Command
 from mnist_cli.cli.log import open_log
 from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.resume import resume_command, use_checkpoint, use_model
@@ -26,13 +28,24 @@ NEEDS: dict[str, Any] = {name: said.needs for name, said in SETTINGS.items() if 
 NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_NEEDS}
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Train a network, measure it, and save it.",
+    examples=[
+        ("a first network, in seconds", "mnist-cli train --epochs 3"),
+        (
+            "the best recipe for 800 hidden units, interrupted and resumed at will",
+            "mnist-cli train --config elastic-800 --checkpoint run.ckpt",
+        ),
+    ],
+)
 @click.option(
     "--config",
     metavar="NAME|FILE",
     is_eager=True,
     expose_value=False,
     callback=use_config,
+    shell_complete=complete_config,
     help="Take the options that are not given from a ready-made config or a TOML file.",
 )
 @options.dataset(

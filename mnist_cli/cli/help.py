@@ -1,0 +1,106 @@
+"""What ``--help`` shows: options under headings, and examples at the end."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from mnist_cli.recipe import SETTINGS
+
+OTHERS = "Options"
+DATA = ("dataset", "data_dir", "split")
+FILES = (
+    *("config", "start", "out", "format", "force", "checkpoint", "checkpoint_every", "resume"),
+    *("log", "errors", "mirror", "source"),
+)
+OUTPUT = ("print_config", "csv", "verbose", "json", "quiet", "--help")
+HEADINGS = {
+    **dict.fromkeys(DATA, "Data"),
+    **dict.fromkeys(FILES, "Files"),
+    **dict.fromkeys(OUTPUT, "Output"),
+}
+"""Under which heading an option is listed that is no setting, by its parameter or its name."""
+
+ORDER = [OTHERS, *dict.fromkeys(setting.group for setting in SETTINGS.values())]
+ORDER += dict.fromkeys(HEADINGS.values())
+
+NEAR = 0.75
+"""How alike an unknown option and one that there is are, by `difflib`'s ratio, to suggest it."""
+
+
+class SettingOption(click.Option):
+    """The option of a setting, which stands under the heading of its group."""
+
+    def __init__(self, *args: Any, group: str, **said: Any):
+        super().__init__(*args, **said)
+        self.group = group
+
+
+class Command(click.Command):
+    """A command whose options stand under headings, with examples at the end.
+
+    Parameters
+    ----------
+    examples : sequence of pairs of str
+        What somebody wants, and the command for it.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[tuple[str, str]], **said: Any):
+        super().__init__(*args, **said)
+        self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, each under its heading."""
+        under: dict[str, list[tuple[str, str]]] = {heading: [] for heading in ORDER}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                under[heading_of(parameter)].append(record)
+        for heading, records in under.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples as one would paste them in a shell."""
+        with formatter.section("Examples"):
+            for purpose, command in self.examples:
+                formatter.write(f"  # {purpose}\n  {command}\n")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; of an option that there is not, suggest the one that was meant."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            names = [name for parameter in self.params for name in parameter.opts]
+            near = meant(error.option_name, names)
+            advice = f" Did you mean {' or '.join(near)}?" if near else ""
+            said = f"No such option {error.option_name}.{advice}"
+            raise click.NoSuchOption(error.option_name, said, ctx=ctx) from error
+
+
+class CommandsInOrder(click.Group):
+    """A group that lists its commands as they were added, in the order of work."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(self.commands)
+
+
+def heading_of(parameter: click.Parameter) -> str:
+    """Return under which heading an option is listed."""
+    if isinstance(parameter, SettingOption):
+        return parameter.group
+    names = (str(parameter.name), *parameter.opts)
+    return next((HEADINGS[name] for name in names if name in HEADINGS), OTHERS)
+
+
+def meant(name: str, names: Sequence[str]) -> list[str]:
+    """Return which options somebody may have meant: that of a setting, or what is spelt alike."""
+    setting = SETTINGS.get(name.lstrip("-").replace("-", "_"))
+    if setting is not None and f"--{setting.key}" in names:
+        return [f"--{setting.key}"]
+    return difflib.get_close_matches(name, names, cutoff=NEAR)

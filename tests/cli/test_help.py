@@ -1,0 +1,160 @@
+"""What ``--help`` shows, and what a shell completes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from conftest import Cli
+
+from mnist_cli.cli.help import ORDER, Command
+from mnist_cli.cli.main import main
+from mnist_cli.config import ready_made
+
+
+def tree(group: click.Group, above: tuple[str, ...] = ()) -> dict[str, click.Command]:
+    """Return all commands, by their words."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        words = (*above, name)
+        found[" ".join(words)] = command
+        if isinstance(command, click.Group):
+            found |= tree(command, words)
+    return found
+
+
+COMMANDS = tree(main)
+LEAVES = {name: c for name, c in COMMANDS.items() if not isinstance(c, click.Group)}
+
+
+def help_of(cli: Cli, name: str) -> str:
+    done = cli(*name.split(), "--help", COLUMNS="80")
+    assert done.exit_code == 0
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_every_option_has_help(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.help
+    assert command.short_help
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, option.name
+            assert option.help.endswith("."), option.name
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_80_columns_and_says_no_range_that_nobody_meets(cli: Cli, name: str) -> None:
+    text = help_of(cli, name)
+    assert max(map(len, text.splitlines())) <= 80
+    assert not re.search(r"\d{9}", text)
+    assert not re.search(r"[a-z,]\.\.\.", text), "a one-liner is cut"
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_examples_can_be_pasted(cli: Cli, name: str) -> None:
+    command = LEAVES[name]
+    assert isinstance(command, Command)
+    assert len(command.examples) >= 2
+    shown = help_of(cli, name)
+    for _, example in command.examples:
+        assert f"\n  {example}\n" in shown
+        words = shlex.split(example.partition(" > ")[0])
+        if words[0] == "eval":
+            words = shlex.split(words[1].strip("$()"))
+        words = words[1:]
+        other = next(c for c in (2, 1) if " ".join(words[:c]) in LEAVES)
+        named = LEAVES[" ".join(words[:other])]
+        named.make_parser(click.Context(named)).parse_args(words[other:])
+
+
+def test_options_stand_under_headings(cli: Cli) -> None:
+    text = help_of(cli, "train")
+    headings = re.findall(r"^(\w+):$", text, re.MULTILINE)
+    expected = [heading for heading in ORDER if heading != "Options"]
+    assert headings == [*expected, "Examples"]
+    network, training = text.index("\nNetwork:\n"), text.index("\nTraining:\n")
+    assert network < text.index("--hidden N") < training < text.index("--lr X")
+
+
+def test_commands_are_in_the_order_of_work(cli: Cli) -> None:
+    text = help_of(cli, "")
+    places = [text.index(f"\n  {name} ") for name in ("download", "train", "evaluate", "predict")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [("--learning-rate", "--lr"), ("--epoch", "--epochs"), ("--threads", None), ("--xyz", None)],
+)
+def test_an_option_that_there_is_not_suggests_what_was_meant(
+    cli: Cli, option: str, meant: str | None
+) -> None:
+    done = cli("train", option, 3)
+    assert done.exit_code == 2
+    assert (f"Did you mean {meant}?" in done.stderr) == (meant is not None)
+    assert ("Did you mean" in done.stderr) == (meant is not None)
+
+
+@pytest.mark.parametrize("number", ["0", "99999999999", "-3"])
+def test_a_number_out_of_range_is_told_what_it_must_be(cli: Cli, number: str) -> None:
+    done = cli("train", "--checkpoint", "c", "--checkpoint-every", number)
+    assert done.exit_code == 2
+    assert f"{number} must be at least 1 and at most 1,000,000,000" in done.stderr
+
+
+def completed(words: str) -> list[str]:
+    """Return what bash is told to complete the last of some words to."""
+    program = "from mnist_cli.cli.program import program; program()"
+    split = words.split(" ")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv[0] = 'mnist-cli'; {program}"],
+        env=os.environ
+        | {"_MNIST_CLI_COMPLETE": "bash_complete", "COMP_WORDS": words}
+        | {"COMP_CWORD": str(len(split) - 1)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_commands_options_and_configs_are_completed() -> None:
+    assert completed("mnist-cli gr") == ["plain,gradcheck"]
+    assert "plain,--hidden" in completed("mnist-cli train --hid")
+    found = completed("mnist-cli train --config elastic")
+    names = [name for name in ready_made() if name.startswith("elastic")]
+    assert names
+    assert found == [*(f"plain,{name}" for name in names), "file,elastic"]
+    assert completed("mnist-cli evaluate mod") == ["file,mod"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_a_script(cli: Cli, shell: str) -> None:
+    done = cli("completion", shell)
+    assert done.exit_code == 0
+    assert f"_MNIST_CLI_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_bash_completes_with_the_script(tmp_path: Path) -> None:
+    program = tmp_path / "mnist-cli"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mnist_cli "$@"\n')
+    program.chmod(0o755)
+    script = (
+        'eval "$(mnist-cli completion bash)"; COMP_WORDS=(mnist-cli tr); COMP_CWORD=1; '
+        '_mnist_cli_completion mnist-cli tr; echo "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "train\n", done.stderr
