@@ -55,10 +55,3 @@ def test_the_page_names_every_key_of_a_row_in_json() -> None:
     chapter = TEXTS[TITLES.index("JSON")]
     row = Check("to x", "", "", 1, 0.0, True).as_dict()
     assert set(row) <= set(re.findall(r"`(\w+)`", chapter))
-
-
-def test_the_links_on_the_page_lead_somewhere() -> None:
-    docs = Path(__file__).parents[1] / "docs"
-    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in TITLES}
-    for link in re.findall(r"\]\(([^)]+)\)", PAGE):
-        assert link[1:] in anchors if link[0] == "#" else (docs / link).exists(), link

@@ -1,4 +1,4 @@
-"""The README's commands are run, and its outputs compared, so that they cannot go stale."""
+"""The commands of the README and of docs/ are run, and outputs compared: they cannot go stale."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from console import Files, blocks, compare, run
 
 pytestmark = pytest.mark.long
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+TRAINED = {"README.md": 2, "docs/accuracy.md": 2, "docs/network.md": 1}
+"""Documents whose commands are run on MNIST, and how many blocks of them there are."""
+
 BLOCKS = blocks(README.read_text("utf-8"))
-CONSOLE = [block for block in BLOCKS if block.kind == "console"]
 PYTHON = [block for block in BLOCKS if block.kind == "python"]
 SOFTMAX = next(block for block in PYTHON if block.text.startswith("# layers.py"))
 CI_SCRIPT = next(b.text for b in BLOCKS if b.kind == "sh" and "set -e" in b.text)
 
 
-def test_every_output_in_the_readme_is_what_the_command_prints(
-    mnist_dir: Path, tmp_path: Path
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_output_is_what_the_command_prints(
+    name: str, mnist_dir: Path, tmp_path: Path
 ) -> None:
     Files(tmp_path).write(SOFTMAX)
-    for block in CONSOLE:
+    shown = [b for b in blocks((ROOT / name).read_text("utf-8")) if b.kind == "console"]
+    for block in shown:
         compare(block, tmp_path, MNIST_CLI_DATA_DIR=str(mnist_dir))
-    assert len(CONSOLE) == 4
+    assert len(shown) == TRAINED[name]
 
 
 def test_the_fix_of_the_wrong_softmax_is_right(tmp_path: Path) -> None:

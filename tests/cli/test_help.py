@@ -11,25 +11,16 @@ from pathlib import Path
 
 import click
 import pytest
+from cli_page import commands, page
 from conftest import Cli
+from console import blocks
 
 from mnist_cli.cli.help import ORDER, Command
 from mnist_cli.cli.main import main
 from mnist_cli.config import ready_made
 
-
-def tree(group: click.Group, above: tuple[str, ...] = ()) -> dict[str, click.Command]:
-    """Return all commands, by their words."""
-    found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
-        words = (*above, name)
-        found[" ".join(words)] = command
-        if isinstance(command, click.Group):
-            found |= tree(command, words)
-    return found
-
-
-COMMANDS = tree(main)
+DOCS = Path(__file__).parents[2] / "docs"
+COMMANDS = commands(main)
 LEAVES = {name: c for name, c in COMMANDS.items() if not isinstance(c, click.Group)}
 
 
@@ -69,10 +60,27 @@ def test_examples_can_be_pasted(cli: Cli, name: str) -> None:
         words = shlex.split(example.partition(" > ")[0])
         if words[0] == "eval":
             words = shlex.split(words[1].strip("$()"))
-        words = words[1:]
-        other = next(c for c in (2, 1) if " ".join(words[:c]) in LEAVES)
-        named = LEAVES[" ".join(words[:other])]
-        named.make_parser(click.Context(named)).parse_args(words[other:])
+        check_usage(words[1:])
+
+
+def check_usage(words: list[str]) -> None:
+    """Read a command with the parser of the program, which raises what is wrong with it."""
+    length = next(n for n in (2, 1) if " ".join(words[:n]) in LEAVES)
+    command = LEAVES[" ".join(words[:length])]
+    command.make_parser(click.Context(command)).parse_args(words[length:])
+
+
+def test_the_page_of_the_commands_is_their_help() -> None:
+    assert (DOCS / "cli.md").read_text("utf-8") == page(), "python tests/cli_page.py > docs/cli.md"
+
+
+def test_the_commands_of_the_readme_and_of_ci_are_ones_that_there_are() -> None:
+    texts = [b.text for b in blocks((DOCS.parent / "README.md").read_text("utf-8"))]
+    texts += [b.text for b in blocks((DOCS / "ci.md").read_text("utf-8"))]
+    lines = re.findall(r"^ *(?:- |- run: |\$ )?mnist-cli (.*)$", "\n".join(texts), re.MULTILINE)
+    assert len(lines) > 20
+    for line in lines:
+        check_usage(shlex.split(line.partition(" >> ")[0], comments=True))
 
 
 def test_options_stand_under_headings(cli: Cli) -> None:
