@@ -139,7 +139,13 @@ def _figure(width: float, height: float, title: str, layout: Any = "constrained"
     """Return an empty figure of so many inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout=layout)
+    class Shown(Figure):
+        """A figure that a notebook shows, without pyplot and its backends."""
+
+        def _repr_svg_(self) -> str:
+            return save(self).decode()
+
+    figure = Shown(figsize=(width, height), layout=layout)
     figure.suptitle(title)
     return figure
 
