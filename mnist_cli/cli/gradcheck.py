@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.github import failed_rows
 from mnist_cli.cli.gradcheck_options import (
     SKIP_HELP,
     parse_arguments,
@@ -180,6 +181,8 @@ def gradcheck(
             seed=seed,
             tolerance=tolerance,
         )
+    for line in failed_rows(target, outcome.checks):
+        click.echo(line, err=True)
     tell(outcome, wrong_answers, tolerance, verbose=verbose, as_json=json)
 
 
