@@ -31,7 +31,11 @@ NOT_NAMED = {
     *("learning_rates:ConvolutionFlipped", "learning_rates:PerceptronsPlain"),
     *("attributes:SoftmaxUnitMixed", "networks:LayeredNetPassing", "networks:MismatchedNetwork"),
     *("networks:DerivativeNetworkOfActivation([4, 3, 2])", "networks:propagate_sum"),
-    *("networks:BookNetHiddenPassed", "networks:model_transposed"),
+    *(
+        "networks:BookNetHiddenPassed",
+        "networks:ForwardLossGradientHalf",
+        "networks:model_transposed",
+    ),
     *("nodes:TensorNotTurned", "nodes:TensorPower"),
     *("nodes:TensorLog", "lists:AddBiasWhole", "parameters:BothWithoutMask"),
     *("recurrent:peephole_step_forward", "three_functions:scores_forward"),

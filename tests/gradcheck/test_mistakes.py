@@ -187,6 +187,7 @@ def case(name: str, operation: Operation, to: str = "x") -> None:
 case("bias-not-summed", dense(b=lambda dout, **_: dout), "b")
 case("bias-summed-to-one", dense(b=lambda dout, **_: dout.sum()), "b")
 case("bias-summed-to-one", dense(b=lambda dout, b, **_: np.full_like(b, dout.sum())), "b")
+case("bias-summed-to-one", dense(b=lambda dout, b, **_: np.full_like(b, dout.mean())), "b")
 case("summed-over-wrong-axis", dense(b=lambda dout, **_: dout.sum(axis=1)), "b")
 case("summed-over-wrong-axis", dense(WIDE[:C], b=lambda dout, **_: dout.sum(axis=1)), "b")
 case("transposed", dense(W=lambda dout, x, **_: dout.T @ x), "W")

@@ -123,8 +123,9 @@ class Search:
         """The first that is right, where another mistake would be, too."""
         self.is_certain = False
         self._has_several_outputs = False
-        self._rank = 0
-        """Whether what is found has no gradients, some, or all of the right shapes."""
+        self._rank = (0, 0, 0)
+        """Whether what is found has no gradients, some, or all of the right shapes; how many are
+        right; and how many are not zero."""
 
     def settle(self) -> None:
         """Take what is next best, where no reading was right beyond doubt."""
@@ -189,7 +190,11 @@ class Search:
                 self.found = other
                 return True
         fit = [gradient.shape == point.at[name].shape for name, gradient in point.computed.items()]
-        rank = 0 if not fit else 2 if all(fit) else 1
+        felt = {name: gradient for name, gradient in point.computed.items() if gradient.any()}
+        right = sum(agrees(point, {name: gradient}) for name, gradient in felt.items())
+        if right == len(point.computed):
+            right = 0  # it is this reading that is not to be believed, see above
+        rank = (0 if not fit else 2 if all(fit) else 1, right, len(felt))
         if self.found is None or rank > self._rank:
             self.found, self._rank = operation, rank
         return False

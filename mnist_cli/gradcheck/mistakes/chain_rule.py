@@ -290,7 +290,7 @@ def clipped(evidence: Evidence) -> Iterator[Claim]:
     low, high = float(computed.min()), float(computed.max())
     at_bounds = int(np.sum((computed == low) & (exact < low)))
     at_bounds += int(np.sum((computed == high) & (exact > high)))
-    if at_bounds > 1:
+    if at_bounds > 1 and low < high:  # what is one number throughout is something else
         bounds = f"±{high:.6g}" if low == -high else f"{low:.6g} and {high:.6g}"
         yield (
             np.clip(exact, low, high),

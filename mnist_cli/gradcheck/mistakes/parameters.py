@@ -282,8 +282,14 @@ def bias_averaged(evidence: Evidence) -> Iterator[Claim]:
 @also("bias-summed-to-one", "special")
 def bias_filled_with_one(evidence: Evidence) -> Iterator[Claim]:
     """It is one number in every entry, the sum of them all: sum over axis 0 alone."""
-    if not evidence.is_input and evidence.exact.size > 1:
-        yield np.full(evidence.exact.shape, evidence.exact.sum())
+    exact = evidence.exact
+    if not evidence.is_input and exact.size > 1:
+        yield np.full(exact.shape, exact.sum())
+        for count in (exact.size, exact.size * evidence.batch_size):
+            yield (
+                np.full(exact.shape, exact.sum() / count),
+                "It is one number in every entry, the mean of them all: sum over axis 0 alone.",
+            )
 
 
 @also("summed-over-wrong-axis", "special")

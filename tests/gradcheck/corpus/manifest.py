@@ -405,6 +405,8 @@ _wrong("networks", "LogisticRegressionSign", "sign-flipped", "the sign", rows=("
 _right("networks", "BookNet", note="forward returns two activations, which backward is given")
 _wrong("networks", "BookNetHiddenPassed", "not-differentiated", "σ′", rows=("to weight_h",))
 _wrong("networks", "BookNetBiasMean", BIAS_MEAN, "mean for sum", rows=("to bias_o",))
+_right("networks", "ForwardLossGradient", note="three methods that are named like other idioms")
+_wrong("networks", "ForwardLossGradientHalf", "unknown", "1 − a", rows=("to W1", "to b1"))
 
 # ---- columns
 

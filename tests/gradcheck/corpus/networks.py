@@ -390,3 +390,44 @@ class BookNetBiasMean(BookNet):
     def backward(self, x, act_h, act_o, y):
         delta_o, delta_h = self.deltas(act_h, act_o, y)
         return delta_o.T @ act_h, delta_o.mean(axis=0), delta_h.T @ x, delta_h.sum(axis=0)
+
+
+class ForwardLossGradient:
+    """forward(X), loss(X, y) and gradient(X, y) beside each other."""
+
+    def __init__(self):
+        self.W1 = np.random.randn(5, 4)
+        self.b1 = np.zeros((1, 4))
+        self.W2 = np.random.randn(4, 3)
+        self.b2 = np.zeros((1, 3))
+
+    def forward(self, X):
+        self.a1 = sigmoid(X @ self.W1 + self.b1)
+        z2 = self.a1 @ self.W2 + self.b2
+        e = np.exp(z2 - z2.max(axis=1, keepdims=True))
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return self.p
+
+    def loss(self, X, y):
+        return -np.mean(np.sum(y * np.log(self.forward(X)), axis=1))
+
+    def slope(self):
+        return self.a1 * (1 - self.a1)
+
+    def gradient(self, X, y):
+        d2 = (self.forward(X) - y) / len(X)
+        d1 = d2 @ self.W2.T * self.slope()
+        return {
+            "W1": X.T @ d1,
+            "b1": self.over_examples(d1),
+            "W2": self.a1.T @ d2,
+            "b2": self.over_examples(d2),
+        }
+
+    def over_examples(self, d):
+        return d.sum(axis=0, keepdims=True)
+
+
+class ForwardLossGradientHalf(ForwardLossGradient):
+    def slope(self):
+        return 1 - self.a1
