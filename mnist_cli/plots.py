@@ -91,7 +91,7 @@ def _style() -> Any:
     except ImportError as error:
         raise SettingsError(
             "Plots are drawn by matplotlib, which is missing: install it with "
-            "\"pip install 'mnist-cli[plots]'\"."
+            '"pip install matplotlib".'
         ) from error
     plain: Any = dict(mpl.rcParamsDefault)
     del plain["backend"]

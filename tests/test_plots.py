@@ -264,7 +264,7 @@ def test_without_matplotlib_a_sentence_says_how_to_install_it() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == (
         "Plots are drawn by matplotlib, which is missing: install it with "
-        "\"pip install 'mnist-cli[plots]'\".\n"
+        '"pip install matplotlib".\n'
     )
 
 

@@ -177,7 +177,7 @@ def quiet_end() -> Iterator[None]:
 
 def usage_sentence(error: click.UsageError) -> str:
     """Return what is wrong with a value, where that value came from, and where to read more."""
-    sentence = error.format_message().rstrip(".")
+    sentence = " ".join(error.format_message().split()).rstrip(".")  # click lists choices in lines
     context = error.ctx
     if context is None:
         return sentence if sentence.endswith("?") else f"{sentence}."
@@ -188,6 +188,8 @@ def usage_sentence(error: click.UsageError) -> str:
             sentence += f", in the environment variable {environment_variable(context, parameter)}"
         elif source is ParameterSource.DEFAULT_MAP:
             sentence += f", in {context.meta['config']}"
+    if sentence.endswith("?"):
+        return f"{sentence} See '{context.command_path} --help'."
     return f"{sentence}; see '{context.command_path} --help'."
 
 

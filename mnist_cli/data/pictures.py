@@ -276,7 +276,7 @@ def _read_by_pillow(content: bytes) -> Picture:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise PictureError(
-            "needs Pillow to be read: install it with \"pip install 'mnist-cli[images]'\", or save "
+            'needs Pillow to be read: install it with "pip install Pillow", or save '
             "the picture as PGM."
         ) from error
     logging.getLogger("PIL").addHandler(logging.NullHandler())  # it would log to stderr

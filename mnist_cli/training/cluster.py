@@ -56,7 +56,7 @@ def cluster(scheduler: str) -> Iterator[Cluster]:
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise SettingsError(
-            "`scheduler` needs Dask: install it with \"pip install 'mnist-cli[dask]'\", or leave "
+            '`scheduler` needs Dask: install it with "pip install distributed", or leave '
             "`scheduler` out."
         ) from error
     try:

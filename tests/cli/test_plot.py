@@ -151,5 +151,5 @@ def test_without_matplotlib_a_sentence_comes_before_any_work(model: Path, tmp_pa
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == (
         "Error: Plots are drawn by matplotlib, which is missing: install it with "
-        "\"pip install 'mnist-cli[plots]'\".\n"
+        '"pip install matplotlib".\n'
     )
