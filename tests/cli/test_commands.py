@@ -288,6 +288,7 @@ def in_a_shell(line: str, folder: Path, **environment: str) -> subprocess.Comple
     )
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="needs bash")
 class TestInAShell:
     def test_a_closed_pipe_ends_quietly(self, tmp_path: Path) -> None:

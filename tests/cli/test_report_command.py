@@ -36,6 +36,7 @@ def test_a_report_is_made_of_a_model_and_data(cli: Cli, model: Path, small_dir: 
     assert b"<dd>100</dd>" in content
 
 
+@pytest.mark.long
 def test_only_reports_are_written_over(cli: Cli, model: Path, small_dir: Path) -> None:
     ask = ("report", "--data-dir", small_dir)
     assert cli(*ask).exit_code == 0

@@ -19,6 +19,8 @@ from mnist_cli.data.mnist import STEMS
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
 
+pytestmark = pytest.mark.long
+
 IMAGES, LABELS = STEMS["train"]
 
 MEASURED = """
@@ -26,8 +28,6 @@ import resource, sys, time
 from mnist_cli.cli.main import main
 import mnist_cli.data.loading, mnist_cli.data.keras, mnist_cli.model, mnist_cli.training.run
 import mnist_cli.evaluation, mnist_cli.data.packing
-
-pytestmark = pytest.mark.long
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 began = time.process_time(), time.perf_counter()
 try:

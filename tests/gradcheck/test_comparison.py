@@ -53,6 +53,7 @@ def test_small_gradients_are_compared_entry_by_entry(rng: np.random.Generator) -
     assert found.elements == EACH_ELEMENT
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", [(100_000,), (784, 128)])
 @pytest.mark.parametrize("off", [1e-9, 1e-3])
 def test_a_single_wrong_entry_among_many_is_seen_and_found(

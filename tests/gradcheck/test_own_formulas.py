@@ -20,6 +20,7 @@ def check(hidden: int = 6, batch_size: int = 8, seed: int = 0) -> Report:
     return check_own_formulas(hidden, batch_size, seed, TOLERANCE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("hidden", "batch_size", "seed"),
     [*((h, n, 0) for h in (1, 17, 128) for n in (1, 2, 16)), (17, 16, 1)],
@@ -153,6 +154,7 @@ MISTAKES: list[tuple[type, str, Callable[..., Any], str]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "method", "wrong", "row"), MISTAKES)
 def test_a_mistake_in_our_own_code_fails_its_row(
     kind: type,
