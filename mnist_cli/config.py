@@ -41,10 +41,10 @@ def find_config(name: str | Path) -> Path:
     """
     if os.path.isfile(name):  # unlike Path's, it takes a folder that may not be read for none
         return Path(name)
-    if name in ready_made():
+    names = ready_made()
+    if name in names:
         return config_folder() / f"{name}.toml"
-    names = ", ".join(ready_made())
-    raise ConfigError(f"There is no config {name}: name a file, or one of {names}.")
+    raise ConfigError(f"There is no config {name}: name a file, or one of {', '.join(names)}.")
 
 
 def ready_made() -> list[str]:

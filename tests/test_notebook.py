@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-import mnist_cli
 from mnist_cli.gradcheck.result import Checks
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "first-look.ipynb"
-CITATION = NOTEBOOK.parents[1] / "CITATION.cff"
 
 
 def last_value(source: str, names: dict[str, Any]) -> Any:
@@ -46,7 +44,3 @@ def test_the_notebook_runs_and_shows_what_it_says(
     for figure in (weights, errors):
         assert isinstance(figure, figures.Figure)
         assert figure._repr_svg_().startswith("<?xml")  # what a notebook shows
-
-
-def test_the_citation_names_the_version() -> None:
-    assert f"\nversion: {mnist_cli.__version__}\n" in CITATION.read_text("utf-8")

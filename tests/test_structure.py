@@ -160,3 +160,8 @@ def test_only_the_command_line_prints() -> None:
         assert "print" not in calls, path
         if path.relative_to(PACKAGE).parts[0] not in ("cli", "__main__.py"):
             assert not {"click", "tqdm"} & {name.split(".")[0] for name in imports(path)}
+
+
+def test_the_citation_names_the_version() -> None:
+    citation = Path(__file__).parents[1] / "CITATION.cff"
+    assert f"\nversion: {mnist_cli.__version__}\n" in citation.read_text("utf-8")

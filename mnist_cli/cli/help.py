@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from mnist_cli.cli.effect import NEAR
 from mnist_cli.recipe import SETTINGS
 
 OTHERS = "Options"
 DATA = ("dataset", "data_dir", "split")
 FILES = (
     *("config", "start", "out", "format", "force", "checkpoint", "checkpoint_every", "resume"),
-    *("log", "errors", "mirror", "source"),
+    *("log", "errors"),
 )
 OUTPUT = ("print_config", "csv", "verbose", "json", "quiet", "--help")
 HEADINGS = {
@@ -26,9 +27,6 @@ HEADINGS = {
 
 ORDER = [OTHERS, *dict.fromkeys(setting.group for setting in SETTINGS.values())]
 ORDER += dict.fromkeys(HEADINGS.values())
-
-NEAR = 0.75
-"""How alike an unknown option and one that there is are, by `difflib`'s ratio, to suggest it."""
 
 
 class SettingOption(click.Option):

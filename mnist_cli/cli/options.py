@@ -14,6 +14,7 @@ from mnist_cli.cli.output import Document
 from mnist_cli.data.sources import SOURCES, in_folders
 from mnist_cli.errors import MnistCliError
 from mnist_cli.files.folders import at_home
+from mnist_cli.recipe import MOST
 
 
 class FiniteFloat(click.FloatRange):
@@ -37,8 +38,8 @@ class WholeNumber(click.IntRange):
     name = "whole number"
 
     def _describe_range(self) -> str:
-        """Say a range as click does, where it ends before `POSITIVE` does."""
-        return "" if self.max is None or self.max >= 10**9 else super()._describe_range()
+        """Say a range as click does, where it ends below `MOST`."""
+        return "" if self.max is None or self.max >= MOST else super()._describe_range()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, or fail, in the words of a setting."""
@@ -75,7 +76,7 @@ class FilledPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-POSITIVE = WholeNumber(1, 10**9)
+POSITIVE = WholeNumber(1, MOST)
 NOT_NEGATIVE = WholeNumber(0, 2**63 - 1)
 
 
