@@ -11,6 +11,7 @@
     │   ├── UnfinishedError     a checkpoint of an interrupted training would be lost
     │   └── ConfigError         a config file is missing, broken, or has a key that means nothing
     ├── TrainingStoppedError    training was asked to stop: 130 or 143
+    │   └── WorkerLostError     a process that trained was ended, or stopped, from outside: 2
     └── CheckFailedError        a check said no: status 1
         └── TrainingDivergedError   the loss is no longer a number
 
@@ -83,6 +84,13 @@ class TrainingStoppedError(MnistCliError):
     def __init__(self, sentence: str, exit_status: int = 130):
         super().__init__(sentence)
         self.exit_status = exit_status
+
+
+class WorkerLostError(TrainingStoppedError):
+    """One of the processes that train together was ended, or stopped, from outside."""
+
+    def __init__(self, sentence: str, exit_status: int = 2):
+        super().__init__(sentence, exit_status)
 
 
 class CheckFailedError(MnistCliError):

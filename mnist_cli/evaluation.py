@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.dataset import Split
 from mnist_cli.errors import SettingsError
 from mnist_cli.images.augmentation import Distorter, Strengths
@@ -17,6 +16,7 @@ from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array, log_softmax
 from mnist_cli.nn.mlp import CLASSES, MLP
 from mnist_cli.parallel import side_by_side
+from mnist_cli.parallel.blas import one_blas_thread
 from mnist_cli.progress import Bar
 
 CHUNK = 500
@@ -192,7 +192,7 @@ def log_probabilities(
     if views > 1:  # to make them takes 20 ms
         distorters = [Distorter(SLIGHTLY, rng) for rng in np.random.default_rng(0).spawn(2)]
 
-    def work(member: int) -> Iterator[None]:
+    def work(member: int) -> Generator[None, None, None]:
         reader = (network, twin)[member]
         for both in range(0, len(images), 2 * CHUNK):
             start = both + member * CHUNK

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.evaluation import log_probabilities
@@ -26,6 +25,7 @@ from mnist_cli.images.inputs import as_greys
 from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.nn.layers import Array
 from mnist_cli.nn.mlp import CLASSES, INPUTS, MLP, parameter_count
+from mnist_cli.parallel.blas import one_blas_thread
 from mnist_cli.progress import Bar
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.history import Epoch, read_history, with_loss_and_rate

@@ -254,7 +254,8 @@ def workers(
     else:
         from concurrent.futures import BrokenExecutor
 
-        from mnist_cli.training.pool import cores, processes
+        from mnist_cli.parallel import cores
+        from mnist_cli.training.pool import processes
 
         count = jobs or cores()
         with processes(count) as pool:

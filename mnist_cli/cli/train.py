@@ -184,7 +184,8 @@ def train(
             advice = "with `checkpoint` FILE, it could be resumed."
             if checkpoint:
                 advice = f"resume it with: {resume_command(checkpoint)}"
-            raise TrainingStoppedError(f"{error}; {advice}", watch.request.exit_status) from error
+            status = watch.request.exit_status if watch.request else error.exit_status
+            raise TrainingStoppedError(f"{error}; {advice}", status) from error
     watch.end(result)
     if json:
         output.print_json(document(result, watch))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,7 @@ def document(result: Run, watch: Watch) -> dict[str, Any]:
         "epochs": len(result.history),
         "train_seconds": result.train_seconds,
         "seconds": result.seconds,
+        "workers": asdict(result.workers),
         "test_images": result.test.examples,
         "test_accuracy": result.test.accuracy,
         "test_loss": result.test.loss,

@@ -29,7 +29,7 @@ from mnist_cli.data.network import (
     without_secrets,
 )
 from mnist_cli.errors import DownloadError
-from mnist_cli.parallel import started
+from mnist_cli.parallel.threads import started
 
 if TYPE_CHECKING:
     import requests

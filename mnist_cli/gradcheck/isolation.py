@@ -21,7 +21,7 @@ from typing import IO, Any
 from mnist_cli.errors import MnistCliError
 from mnist_cli.gradcheck.outcome import Outcome
 from mnist_cli.gradcheck.request import Request
-from mnist_cli.parallel import started
+from mnist_cli.parallel.threads import started
 
 BOOT = "import sys; sys.path[:] = sys.argv[1:]; from mnist_cli.gradcheck.child import main; main()"
 """What the child runs: it finds modules where this process does."""

@@ -11,6 +11,7 @@ from mnist_cli.images.augmentation import Distorter, Strengths
 from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.layers import Array
 from mnist_cli.parallel import side_by_side
+from mnist_cli.parallel.shared_memory import shared_zeros
 from mnist_cli.recipe import Recipe
 
 BATCHES_AHEAD = 8
@@ -53,7 +54,7 @@ class Batches:
             self.pixels = take_columns(self.pixels, inked)
         self.ahead = BATCHES_AHEAD if is_distorted else 1
         rows = min(self.ahead * self.size, len(images))
-        self.buffers = np.empty((2, rows, len(inked)), recipe.dtype)
+        self.buffers = shared_zeros((2, rows, len(inked)), recipe.dtype)
 
     def cut(self, order: NDArray[np.intp]) -> list[NDArray[np.intp]]:
         """Return the indices of the images of each step."""

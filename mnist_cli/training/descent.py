@@ -7,7 +7,7 @@ when the gradient to the logits is there. `mnist_cli.nn.textbook` does the same 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,10 @@ from mnist_cli.errors import TrainingDivergedError
 from mnist_cli.nn.layers import Array, Dropout
 from mnist_cli.nn.losses import SoftmaxCrossEntropy, soften
 from mnist_cli.nn.mlp import CLASSES, MLP
+from mnist_cli.nn.optimizers import Optimizer
 from mnist_cli.nn.schedules import SCHEDULES
-from mnist_cli.parallel import side_by_side
+from mnist_cli.parallel import side_by_side, workers_for
+from mnist_cli.parallel.shared_memory import shared_zeros
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.batches import Batches
 from mnist_cli.training.halves import Halves
@@ -53,6 +55,15 @@ class Pass:
     learning_rate: float
 
 
+@dataclass(frozen=True)
+class Reached:
+    """What a part of the network has come to at the end of an epoch, perhaps in another process."""
+
+    parameters: Array
+    optimizer: Optimizer
+    stream: Mapping[str, Any]
+
+
 class Descent:
     """A network on its way down.
 
@@ -79,8 +90,13 @@ class Descent:
         if recipe.dropout:
             for part, stream in zip(self.halves.parts, self.streams, strict=True):
                 part.dropout = Dropout(recipe.dropout, stream)
+        self.workers = workers_for(len(self.halves), share_memory=True)
         self.criterion = SoftmaxCrossEntropy()
         dtype = network.parameters.dtype
+        # What the parts tell each other in a step, wherever they work.
+        rows = min(recipe.batch_size, len(data))
+        self.shares = shared_zeros((len(self.halves), rows, CLASSES), dtype)
+        self.delta2 = shared_zeros((rows, CLASSES), dtype)
         self.rows = soften(np.eye(CLASSES, dtype=dtype), recipe.label_smoothing)
 
     def epoch(self, number: int, advance: Callable[[float], object] = lambda loss: None) -> Pass:
@@ -107,20 +123,19 @@ class Descent:
         batches = self.batches.cut(order)
         rates = [self._learning_rate(number - 1 + k / len(batches)) for k in range(len(batches))]
         parts, optimizers = self.halves.parts, self.halves.optimizers
-        shares: list[Array] = [np.empty(0)] * len(parts)
-        delta2 = shares[0]
         loss_sum, seen, correct = 0.0, 0, 0
 
-        def work(member: int) -> Iterator[None]:
-            nonlocal delta2, loss_sum, seen, correct
+        def work(member: int) -> Generator[None, None, Reached]:
+            nonlocal loss_sum, seen, correct
             part, optimizer = parts[member], optimizers[member]
             for step, (batch, learning_rate) in enumerate(zip(batches, rates, strict=True), 1):
+                shares, delta2 = self.shares[:, : len(batch)], self.delta2[: len(batch)]
                 shares[member] = part.forward(self.batches.inputs(step - 1, len(batch)))
                 yield
                 if member == 0:
                     loss, right = self._loss(shares, batch)
                     check_finite(loss, "the loss", number, step, learning_rate)
-                    delta2 = self.criterion.backward()
+                    delta2[:] = self.criterion.backward()
                     loss_sum += loss * len(batch)
                     seen += len(batch)
                     correct += right
@@ -129,16 +144,17 @@ class Descent:
                 yield
                 part.backward(delta2, overwrite=True)
                 optimizer.step(part.parameters, part.gradients, learning_rate)
+            return Reached(part.parameters, optimizer, self.streams[member].bit_generator.state)
 
         # What overflows is told by the loss, once.
         with np.errstate(over="ignore", invalid="ignore"):
             for member in range(len(parts)):
                 self.batches.prepare(member, order, 0)
-            side_by_side(work, len(parts))
+            self._take_over(side_by_side(work, len(parts), share_memory=True))
             self.halves.decay_blank(rates)
             # What the last step did is in no loss yet.
             inputs = self.batches.inputs(len(batches) - 1, len(batches[-1]))
-            loss, _ = self._loss([part.forward(inputs) for part in parts], batches[-1])
+            loss, _ = self._loss(np.stack([part.forward(inputs) for part in parts]), batches[-1])
             largest = self.halves.largest_weight()
         check_finite(loss, "the loss", number, len(batches), rates[-1])
         check_finite(largest, "the largest weight", number, len(batches), rates[-1])
@@ -160,9 +176,16 @@ class Descent:
         for rng, generator in zip((self.rng, *self.streams), state.generators, strict=True):
             rng.bit_generator.state = generator
 
-    def _loss(self, shares: Sequence[Array], batch: NDArray[np.intp]) -> tuple[float, int]:
+    def _take_over(self, reached: Sequence[Reached]) -> None:
+        """Be where the parts are at the end of an epoch."""
+        for member, its in enumerate(reached):
+            self.halves.parts[member].parameters[:] = its.parameters
+            self.halves.optimizers[member] = its.optimizer
+            self.streams[member].bit_generator.state = its.stream
+
+    def _loss(self, shares: Array, batch: NDArray[np.intp]) -> tuple[float, int]:
         """Return the loss of a batch by its logits, and how many of its images are read rightly."""
-        logits = sum(shares[1:], start=shares[0])
+        logits: Array = sum(shares[1:], start=shares[0])
         labels = self.labels[batch]
         loss = float(self.criterion.forward(logits, self.rows[labels]))
         return loss, int((logits.argmax(axis=1) == labels).sum())

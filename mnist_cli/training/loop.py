@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.dataset import Split
 from mnist_cli.errors import SettingsError, TrainingDivergedError, TrainingStoppedError
 from mnist_cli.evaluation import log_probabilities, measure
 from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
-from mnist_cli.parallel import say_if_alone
+from mnist_cli.parallel import Workers, say_if_alone
+from mnist_cli.parallel.blas import one_blas_thread
 from mnist_cli.progress import SILENT, Bar, Progress
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.checkpoint import Checkpoint, is_over
@@ -30,9 +30,17 @@ SHOWN = 16
 
 @dataclass(frozen=True)
 class Trained:
-    """What training ended with, and how it got there."""
+    """What training ended with, and how it got there.
+
+    Attributes
+    ----------
+    model : Model
+    workers : Workers
+        Who did the work. It makes no difference to the model.
+    """
 
     model: Model
+    workers: Workers
 
     @property
     def history(self) -> list[Epoch]:
@@ -104,7 +112,7 @@ def train(
                 if keep:
                     keep(loop.checkpoint())
                 on_epoch(epoch)
-        return Trained(loop.result())
+        return Trained(loop.result(), loop.descent.workers)
 
 
 class _Loop:

@@ -21,13 +21,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class _Pool(ProcessPoolExecutor):
     """A pool whose processes ignore Ctrl-C from their first moment on."""
 

@@ -26,13 +26,14 @@ from mnist_cli.evaluation import Evaluation, evaluate
 from mnist_cli.files.locks import sole_writer
 from mnist_cli.files.targets import check_distinct, check_kept, check_writable, is_same
 from mnist_cli.model import Format, Model, check_format
+from mnist_cli.parallel import Workers
 from mnist_cli.progress import SILENT, Progress
 from mnist_cli.recipe import Recipe
 from mnist_cli.settings import Setting
 from mnist_cli.texts import as_written
 from mnist_cli.training.checkpoint import Checkpoint
 from mnist_cli.training.history import Epoch
-from mnist_cli.training.loop import check_fits, train
+from mnist_cli.training.loop import Trained, check_fits, train
 from mnist_cli.training.overwriting import check_finished, check_replaceable
 from mnist_cli.training.sizes import check_sizes
 
@@ -53,6 +54,8 @@ class Run:
         How it reads the test images, which were looked at once; None where they were not.
     train_seconds, seconds : float
         Wall-clock time of training, and of all: data, training, test and the file.
+    workers : Workers
+        Who trained: how many processes or threads.
     out : Path or None
         The file that the model is in.
     """
@@ -63,6 +66,7 @@ class Run:
     test: Evaluation | None
     train_seconds: float
     seconds: float
+    workers: Workers
     out: Path | None
 
     @property
@@ -172,8 +176,9 @@ def run(
         plan = _Plan.made_of(recipe, source, data_dir, paths, force, start, progress)
         on_begin(plan.recipe, plan.data)
         started = time.perf_counter()
-        model = _train(plan, checkpoint_every, watchers, should_stop, progress)
+        trained = _train(plan, checkpoint_every, watchers, should_stop, progress)
         train_seconds = time.perf_counter() - started
+        model = trained.model
         versions = {"mnist_cli_version": __version__, "numpy_version": np.__version__}
         model.metadata = versions | plan.origin
         measured = evaluate(model, plan.data.test) if test else None
@@ -187,7 +192,16 @@ def run(
         if plan.out:
             model.save(plan.out, format)
     seconds = time.perf_counter() - began
-    return Run(model, plan.data.name, plan.data.title, measured, train_seconds, seconds, plan.out)
+    return Run(
+        model=model,
+        dataset=plan.data.name,
+        title=plan.data.title,
+        test=measured,
+        train_seconds=train_seconds,
+        seconds=seconds,
+        workers=trained.workers,
+        out=plan.out,
+    )
 
 
 @dataclass(frozen=True)
@@ -251,7 +265,7 @@ def _train(
     watchers: Sequence[Callable[[Epoch], object]],
     should_stop: Callable[[], bool],
     progress: Progress,
-) -> Model:
+) -> Trained:
     """Train, and keep the checkpoint up to date, if there is to be one."""
     last: Checkpoint | None = None
 
@@ -284,7 +298,7 @@ def _train(
         if plan.checkpoint and last:
             last.save(plan.checkpoint)
         raise
-    return trained.model
+    return trained
 
 
 def _origin(

@@ -46,7 +46,7 @@ def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
     document = json.loads(result.stdout)
     assert list(document) == [
         *("model", "dataset", "title", "hidden", "parameters", "seed", "epochs"),
-        *("train_seconds", "seconds", "test_images", "test_accuracy", "test_loss"),
+        *("train_seconds", "seconds", "workers", "test_images", "test_accuracy", "test_loss"),
         *("mean_grey", "better_than_guessing", "remarks", "history"),
     ]
     assert document["model"] == "m.npz"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,44 @@ def test_a_signal_ends_with_a_checkpoint_and_says_how_to_go_on(
     assert stderr == f"Error: {json.loads(stdout)['error']}\n"
     assert Checkpoint.load(file).history
     assert not out.exists()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.uname().machine != "x86_64",
+    reason="members are processes on Linux and x86-64 alone",
+)
+def test_a_training_whose_second_process_is_killed_ends_at_once_and_can_be_resumed(
+    cli: Cli, small_dir: Path, tmp_path: Path
+) -> None:
+    how = ("--checkpoint", "c", "--checkpoint-every", 1000, "--json")
+    command = [*PROGRAM, *options(small_dir, *how, epochs=300)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not (tmp_path / "c").exists() or not children.read_text():
+            time.sleep(0.001)
+        time.sleep(0.5)
+        killed = False
+        while not killed:  # each epoch has another
+            with suppress(IndexError, ProcessLookupError):
+                os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+                killed = True
+        began = time.monotonic()
+        stdout, stderr = process.communicate(timeout=60)
+        assert time.monotonic() - began < 2
+    assert process.returncode == 2
+    assert stderr.startswith(
+        "Error: A process of this training was ended by signal 9; "
+        "resume it with: mnist-cli train --resume c "
+    )
+    assert stderr == f"Error: {json.loads(stdout)['error']}\n"
+    reached = len(Checkpoint.load(tmp_path / "c").history)
+    assert 0 < reached < 300
+    out = tmp_path / "resumed.npz"
+    data = ("--data-dir", small_dir, "--quiet")
+    assert cli("train", *data, "--resume", tmp_path / "c", "--out", out).exit_code == 0
+    assert out.read_bytes() == model_after(small_dir, tmp_path / "whole.npz", epochs=300)
 
 
 def test_a_resumed_training_takes_its_settings_from_the_checkpoint(

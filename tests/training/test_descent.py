@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from mnist_cli import parallel
 from mnist_cli.data.dataset import Split
 from mnist_cli.data.loading import load_split
 from mnist_cli.images.inputs import to_inputs
@@ -134,3 +136,34 @@ def test_the_number_of_threads_that_numpy_is_given_changes_no_bit(
         )
         models.append(out.read_bytes())
     assert models[0] == models[1] == models[2]
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("workers", [1, 2, 4, 8])
+def test_however_many_work_and_of_what_kind_the_bits_are_the_same(
+    workers: int, kind: str, data: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network in eight parts, with all that draws random numbers in them."""
+    monkeypatch.setattr(halves, "count_parts", lambda recipe: 8)
+    recipe = Recipe(hidden=40, dropout=0.2, augment="affine", optimizer="adam", learning_rate=0.01)
+
+    def reached() -> tuple[bytes, list[dict[str, Any]]]:
+        run = Descent(recipe, network_of(recipe), data, np.random.default_rng(0))
+        passes = [run.epoch(1), run.epoch(2)]
+        assert passes[1].loss < passes[0].loss
+        run.finish()
+        state = run.state()
+        memory = [state.memory[name].tobytes() for name in sorted(state.memory)]
+        return b"".join([state.parameters.tobytes(), *memory]), state.generators
+
+    with parallel.one_thread():
+        alone = reached()
+    monkeypatch.setattr(parallel, "cores", lambda: workers)
+    if kind == "processes":
+        if sys.platform != "linux":
+            pytest.skip("needs to fork")
+        monkeypatch.setattr(parallel, "can_fork", lambda: True)
+    else:
+        monkeypatch.setattr(parallel, "can_fork", lambda: False)
+    assert parallel.workers_for(8, share_memory=True).number == workers
+    assert reached() == alone

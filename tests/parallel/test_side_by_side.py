@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -20,7 +20,7 @@ def test_after_a_meeting_each_sees_what_the_others_did_before(
 ) -> None:
     written, read = [0] * members, [0] * members
 
-    def work(member: int) -> Iterator[None]:
+    def work(member: int) -> Generator[None, None, None]:
         for number in range(1, ROUNDS):
             written[member] = number
             yield
@@ -35,7 +35,7 @@ def test_after_a_meeting_each_sees_what_the_others_did_before(
 def test_each_member_has_a_thread_and_the_first_has_this_one() -> None:
     threads = {}
 
-    def work(member: int) -> Iterator[None]:
+    def work(member: int) -> Generator[None, None, None]:
         threads[member] = threading.current_thread()
         yield
 
@@ -74,7 +74,7 @@ def test_what_one_raises_ends_both_and_is_raised(
 ) -> None:
     done = [0, 0]
 
-    def work(member: int) -> Iterator[None]:
+    def work(member: int) -> Generator[None, None, None]:
         for number in range(ROUNDS):
             if member == failing and number == 3:
                 raise kind("enough")

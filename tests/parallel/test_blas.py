@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_cli import blas
-from mnist_cli.blas import one_blas_thread
 from mnist_cli.data.loading import load_split
 from mnist_cli.evaluation import evaluate
-from mnist_cli.parallel import BLAS_THREADS, ProcessWide
+from mnist_cli.parallel import BLAS_THREADS, blas
+from mnist_cli.parallel.blas import one_blas_thread
+from mnist_cli.parallel.threads import ProcessWide
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.loop import train
 
@@ -148,7 +148,7 @@ def test_a_blas_that_has_no_such_functions_is_left_alone(monkeypatch: pytest.Mon
     finally:
         monkeypatch.undo()
         blas._threads.cache_clear()
-    monkeypatch.setattr("mnist_cli.blas.ctypes.CDLL", unloadable)
+    monkeypatch.setattr("mnist_cli.parallel.blas.ctypes.CDLL", unloadable)
     assert list(blas._libraries()) == []
 
 

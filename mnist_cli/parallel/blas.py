@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_cli.parallel import BLAS_THREADS, ProcessWide
+from mnist_cli.parallel import BLAS_THREADS
+from mnist_cli.parallel.threads import ProcessWide
 
 NAMES = (
     ("scipy_openblas_get_num_threads64_", "scipy_openblas_set_num_threads64_"),
