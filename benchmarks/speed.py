@@ -1,10 +1,15 @@
 """How fast this is, beside what people would have picked instead: PyTorch, JAX, scikit-learn.
 
     python benchmarks/speed.py --data-dir DIR
+    python benchmarks/speed.py --data-dir DIR --kernel Haswell
 
 An environment for it is made first, with the frameworks from the package index, and kept for the
 next time. All sides then run in turn, several rounds of the same order, each in a process of its
 own. That one step of each gives the same loss and the same gradients is checked before.
+
+Variables that hold OpenBLAS to other kernels or threads than it would choose are taken away first,
+as the other frameworks do not look at them; ``--kernel`` names one, such as that of processors
+with AVX2 alone. Which one ran is printed.
 """
 
 from __future__ import annotations
@@ -23,11 +28,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent
-NEEDED = ["torch==2.13.0", "scikit-learn"]
+NEEDED = ["torch==2.13.0", "scikit-learn", "threadpoolctl"]
 OPTIONAL = ["jax"]
 SIDES = {
     "numpy": "mnist-cli",
     "torch": "PyTorch, index batches",
+    "torch_compile": "PyTorch, compiled",
     "torch_loader": "PyTorch, DataLoader",
     "sklearn": "scikit-learn",
     "jax": "JAX, jit and scan",
@@ -36,6 +42,8 @@ SIZES = [(128, 128), (32, 128), (300, 128), (800, 128), (128, 32), (128, 512)]
 WHOLE = [(3, 0.05), (4, 0.0), (10, 0.0)]
 """The epochs and the label smoothing of the whole commands."""
 AGREEMENT = 1e-4
+HELD = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+"""What may hold NumPy back from the kernels and threads that it would choose."""
 
 
 def make_environment(folder: Path) -> tuple[Path, list[str]]:
@@ -46,8 +54,12 @@ def make_environment(folder: Path) -> tuple[Path, list[str]]:
         venv.create(folder, with_pip=True)
     install = [str(python), "-m", "pip", "install", "--quiet"]
     subprocess.run([*install, str(PROJECT), *NEEDED], check=True)
-    has_jax = subprocess.run([*install, *OPTIONAL]).returncode == 0
-    return python, [side for side in SIDES if side != "jax" or has_jax]
+    missing = [] if subprocess.run([*install, *OPTIONAL]).returncode == 0 else ["jax"]
+    compiled = "import torch; torch.compile(lambda x: x * 2)(torch.ones(3))"
+    if subprocess.run([python, "-c", compiled], stderr=subprocess.DEVNULL).returncode:
+        print("torch.compile does not work here: it needs a C++ compiler", file=sys.stderr)
+        missing.append("torch_compile")
+    return python, [side for side in SIDES if side not in missing]
 
 
 def call(python: Path, side: str, what: str, *arguments: object) -> str:
@@ -145,6 +157,11 @@ def describe(python: Path) -> None:
         "for name in ('numpy', 'torch', 'scikit-learn', 'jax'):\n"
         "    try: print(name, m.version(name))\n"
         "    except m.PackageNotFoundError: print(name, 'is not there')\n"
+        "import numpy, threadpoolctl\n"
+        "for pool in threadpoolctl.threadpool_info():\n"
+        "    print('kernels', pool.get('architecture'), 'of', pool['internal_api'])\n"
+        "from mnist_cli.parallel import workers_for\n"
+        "print('mnist-cli', workers_for(2, share_memory=True).kind)\n"
     )
     versions = subprocess.run([str(python), "-c", script], stdout=subprocess.PIPE, text=True)
     model = platform.processor() or platform.machine()
@@ -155,7 +172,7 @@ def describe(python: Path) -> None:
         model = names[0] if names else model
     print(f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}; ", end="")
     print(", ".join(versions.stdout.split("\n")).rstrip(", "))
-    print("threads: mnist-cli 2 of its own, NumPy 1; the others as they come\n")
+    print("the others with as many threads as they choose\n")
 
 
 def main() -> None:
@@ -163,10 +180,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data-dir", type=Path, required=True, help="the folder of MNIST's files")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kernel", help="hold OpenBLAS to these kernels: Haswell, SkylakeX, …")
     cache = Path(tempfile.gettempdir()) / "mnist-cli-speed"
     parser.add_argument("--environment", type=Path, default=cache)
     arguments = parser.parse_args()
     data_dir = arguments.data_dir.resolve()
+    for name in HELD:
+        os.environ.pop(name, None)
+    if arguments.kernel:
+        os.environ["OPENBLAS_CORETYPE"] = arguments.kernel
     python, sides = make_environment(arguments.environment)
     describe(python)
     with tempfile.TemporaryDirectory() as name:
