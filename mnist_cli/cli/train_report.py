@@ -44,20 +44,22 @@ class Watch:
         """Tell what is going to be done, and begin the log."""
         from mnist_cli.doubts import mean_grey, of_greys
 
-        self.epochs = recipe.epochs
-        self.progress.remark(opening_line(recipe, data))
+        self.columns = Columns(recipe)
+        for line in opening_lines(recipe, data):
+            self.progress.remark(line)
         self.mean_grey = mean_grey(data.train.images)
         self.doubt(of_greys(self.mean_grey, data.title))
         if self.log:
             self.log.begin()
             for epoch in earlier(self.resume):
                 self.log.write(epoch.to_dict())
+        self.progress.remark(self.columns.head())
         # Until now, a signal ended the program at once: there was nothing to keep.
         self.request = self.stack.enter_context(stop_request())
 
     def epoch(self, epoch: Epoch) -> None:
         """Tell what an epoch gave."""
-        self.progress.remark(epoch_line(epoch, self.epochs))
+        self.progress.remark(self.columns.row(epoch))
         if self.log:
             self.log.write(epoch.to_dict())
 
@@ -89,36 +91,54 @@ def earlier(resume: Path | None) -> list[Epoch]:
     return Checkpoint.load(resume).history
 
 
-def opening_line(recipe: Recipe, data: Dataset) -> str:
-    """Return what is going to be done: data, network, method and seed."""
+def opening_lines(recipe: Recipe, data: Dataset) -> list[str]:
+    """Return what is going to be done: the data; then network, method and seed."""
     from mnist_cli.nn.mlp import CLASSES, INPUTS, parameter_count
 
     held_out = f", {recipe.validation:,} of them held out" if recipe.validation else ""
     distorted = f", {recipe.augment} distortions" if recipe.augment != "none" else ""
-    return " · ".join(
-        [
-            f"{data.title}: {len(data.train):,} images{held_out}{distorted}",
-            f"{INPUTS}-{recipe.hidden}-{CLASSES}, {parameter_count(recipe.hidden):,} parameters",
-            f"{recipe.optimizer}, {recipe.schedule}, lr {recipe.learning_rate:g}",
-            f"seed {recipe.seed}",
-        ]
-    )
-
-
-def epoch_line(epoch: Epoch, epochs: int) -> str:
-    """Return what a person reads of an epoch."""
-    cells = [
-        f"epoch {epoch.epoch:{len(str(epochs))}}/{epochs}",
-        f"mean loss {epoch.train_loss:z.4f}",
-        f"mean training accuracy {epoch.train_accuracy:.2%}",
+    how = [
+        f"{INPUTS}-{recipe.hidden}-{CLASSES}, {parameter_count(recipe.hidden):,} parameters",
+        f"{recipe.optimizer}, {recipe.schedule}, lr {recipe.learning_rate:g}",
+        f"seed {recipe.seed}",
     ]
-    if epoch.validation_loss is not None:
-        cells.append(f"validation loss {epoch.validation_loss:z.4f}")
-    if epoch.validation_accuracy is not None:
-        cells.append(f"validation accuracy {epoch.validation_accuracy:.2%}")
-    if epoch.seconds is not None:
-        cells.append(f"{epoch.seconds:.2f} s")
-    return "  ".join(cells)
+    return [f"{data.title}: {len(data.train):,} images{held_out}{distorted}", " · ".join(how)]
+
+
+class Columns:
+    """The table of the epochs, a line of which is told as each one ends; 80 columns at most.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Says how many epochs there will be, and whether anything is measured after each.
+    """
+
+    def __init__(self, recipe: Recipe):
+        self.epochs = recipe.epochs
+        # What is a mean over the epoch, and not of the network at its end, says so.
+        self.names = ["mean loss", "mean accuracy"]
+        if recipe.validation:
+            self.names += ["validation loss", "validation accuracy"]
+
+    def head(self) -> str:
+        """Return the names of the columns."""
+        return self._line("epoch", self.names, "time")
+
+    def row(self, epoch: Epoch) -> str:
+        """Return what a person reads of an epoch."""
+        count = f"{epoch.epoch:{len(str(self.epochs))}}/{self.epochs}"
+        cells = [f"{epoch.train_loss:z.4f}", f"{epoch.train_accuracy:.2%}"]
+        if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
+            cells += [f"{epoch.validation_loss:z.4f}", f"{epoch.validation_accuracy:.2%}"]
+        seconds = epoch.seconds or 0.0
+        return self._line(count, cells, f"{seconds:.2f} s" if seconds < 100 else f"{seconds:.0f} s")
+
+    def _line(self, epoch: str, cells: list[str], time: str) -> str:
+        widths = [len(name) for name in self.names]
+        padded = [f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)]
+        number = max(len("epoch"), 2 * len(str(self.epochs)) + 1)
+        return "  ".join([f"{epoch:>{number}}", *padded, f"{time:>7}"])
 
 
 def summary(result: Run) -> list[tuple[str, str]]:

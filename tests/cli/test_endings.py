@@ -188,7 +188,7 @@ def test_a_terminal_that_is_closed_costs_no_epoch_but_the_last(
     ) as process:
         os.close(end)
         shown = b""
-        while b"%|" not in shown or b"epoch     50" not in shown:
+        while b"%|" not in shown or b"    50/100000" not in shown:
             shown += os.read(terminal, 4096)
         os.close(terminal)
     assert process.returncode == 129
@@ -218,7 +218,7 @@ def test_rubbish_in_the_variables_of_the_bars_costs_at_most_a_bar(
     status, shown = on_a_terminal(command, tmp_path, None, **{f"TQDM_{name}": value})
     assert status == 0
     assert b"test accuracy" in shown
-    assert b"epoch 30/30" in shown
+    assert b"30/30" in shown
     for word in (b"Traceback", b"Warning", b"ignored"):
         assert word not in shown
 

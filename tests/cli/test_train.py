@@ -11,21 +11,24 @@ import numpy as np
 import pytest
 from conftest import Cli
 
+from mnist_cli.cli.train_report import Columns, opening_lines
+from mnist_cli.data.dataset import Dataset, Split
 from mnist_cli.data.sources import MNIST, SOURCES
 from mnist_cli.model import Model
 from mnist_cli.recipe import SETTINGS, Recipe
 from mnist_cli.settings import Setting
+from mnist_cli.training.history import Epoch
 
 
 def test_train_prints_the_result_on_stdout_and_epochs_on_stderr(cli: Cli, small_dir: Path) -> None:
     result = cli("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 2)
     assert result.exit_code == 0
-    first, *epochs = result.stderr.splitlines()
-    assert first == (
-        f"{small_dir}: 1,000 images · 784-16-10, 12,730 parameters · sgd, one-cycle, lr 0.3 · "
-        "seed 0"
-    )
-    assert [line.split("  ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
+    data, how, columns, *epochs = result.stderr.splitlines()
+    assert data == f"{small_dir}: 1,000 images"
+    assert how == "784-16-10, 12,730 parameters · sgd, one-cycle, lr 0.3 · seed 0"
+    # What is a mean over the epoch, and not of the network at its end, says so.
+    assert columns == "epoch  mean loss  mean accuracy     time"
+    assert [line.split()[0] for line in epochs] == ["1/2", "2/2"]
     rows = [re.split("  +", line) for line in result.stdout.splitlines()]
     assert [name for name, _ in rows] == [
         *("test accuracy", "test loss", "test errors", "tested on", "model", "time"),
@@ -244,13 +247,29 @@ def test_history_has_validation_loss_and_learning_rate(cli: Cli, small_dir: Path
     assert json.loads(measured.stdout)["loss"] == last["validation_loss"]
     lines = result.stderr.splitlines()
     assert "100 of them held out" in lines[0]
-    assert f"validation loss {last['validation_loss']:.4f}" in lines[-1]
-    # What is a mean over the epoch, and not of the network at its end, says so.
-    assert "mean loss" in lines[-1]
-    assert "mean training accuracy" in lines[-1]
+    names, values = (re.split("  +", line.strip()) for line in lines[-3::2])
+    epoch = dict(zip(names, values, strict=True))
+    assert epoch["validation loss"] == f"{last['validation_loss']:.4f}"
+    assert epoch["mean accuracy"] == f"{last['train_accuracy']:.2%}"
+
+
+def test_what_is_told_of_a_training_fits_80_columns() -> None:
+    recipe = Recipe(
+        hidden=10000, optimizer="adam", augment="elastic", epochs=300, validation=10000, seed=12345
+    )
+    labels = np.zeros(240_000, np.uint8)
+    digits = Split(np.broadcast_to(np.uint8(0), (240_000, 28, 28)), labels)
+    data = Dataset("emnist-digits", digits, digits, {})
+    columns = Columns(recipe)
+    rows = [
+        columns.row(Epoch(number, 12.5, 1.0, 10.25, 1.0, 0.004, seconds))
+        for number, seconds in [(1, 0.5), (300, 99.99), (300, 1234.5)]
+    ]
+    assert max(map(len, [*opening_lines(recipe, data), columns.head(), *rows])) <= 80
+    assert len({len(line) for line in (columns.head(), *rows)}) == 1
 
 
 def test_what_was_measured_on_is_told(cli: Cli) -> None:
     result = cli("train", "--dataset", "synthetic", "--hidden", 2, "--epochs", 1)
     assert "tested on      the test images of synthetic, drawn by the program" in result.stdout
-    assert result.stderr.startswith("synthetic: 600 images · 784-2-10")
+    assert result.stderr.startswith("synthetic: 600 images\n784-2-10, ")
