@@ -14,8 +14,10 @@ from mnist_cli.gradcheck.adapters.gradients import short
 from mnist_cli.gradcheck.adapters.recognise import recognise
 from mnist_cli.gradcheck.checks import inspect
 from mnist_cli.gradcheck.operation import Arrays, Operation
+from mnist_cli.gradcheck.outcome import Outcome
 from mnist_cli.gradcheck.request import Code, Labels, Request
 from mnist_cli.gradcheck.result import TOLERANCE, Check, Checks, Group
+from mnist_cli.gradcheck.summary import what_failed
 from mnist_cli.gradcheck.user_code import UserCodeError
 
 Shape = tuple[int, ...]
@@ -134,13 +136,15 @@ def check_functions(
 
 
 def assert_gradients(thing: Any, **options: Any) -> None:
-    """Raise an AssertionError that is the report, unless all gradients of ``thing`` are right.
+    """Raise an AssertionError, unless all gradients of ``thing`` are right.
 
-    For a test of your own; see `check` for the options.
+    Its first line, which pytest shows in its summary, says what is wrong; the report follows. For
+    a test of your own; see `check` for the options.
     """
     checks = check(thing, **options)
     if not checks.passed:
-        raise AssertionError(str(checks))
+        outcome = Outcome([Group(_name(thing), list(checks))])
+        raise AssertionError(f"{what_failed(outcome, with_mistakes=True)}\n\n{checks}")
 
 
 def check_code(code: Code, request: Request, given: Arrays | None = None) -> Group:

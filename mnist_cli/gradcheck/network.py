@@ -61,11 +61,9 @@ def check_network(
     def from_z1(z1: NDArray[Any]) -> Any:
         return from_z2(Linear(network.W2, network.b2).forward(ReLU().forward(z1)))
 
+    yield check("Network, to z2", "delta2 = (s − t)/N", network.delta2, from_z2, network.z2)
     yield check(
-        "Network, to z2", "delta2 = (softmax − labels)/N", network.delta2, from_z2, network.z2
-    )
-    yield check(
-        "Network, to z1", "delta1 = (delta2·W2ᵀ) ⊙ [z1 > 0]", network.delta1, from_z1, network.z1
+        "Network, to z1", "delta1 = delta2·W2ᵀ ⊙ [z1 > 0]", network.delta1, from_z1, network.z1
     )
 
     def from_parameters(parameters: NDArray[Any]) -> Any:
@@ -90,7 +88,7 @@ def check_network(
     )
     if hidden > 1:
         yield check(
-            "Network in two halves, as it trains",
+            "Network, in two halves",
             "d loss / d parameters",
             _gradients_of_halves(network, x, labels),
             from_parameters,

@@ -98,7 +98,7 @@ def _named(checks: list[Check], title: str, **names: tuple[str, str]) -> Iterato
         looked_at = [check for check in besides if check.elements]
         yield Check(
             f"{title}, behaviour",
-            "keeps its arguments, repeats itself, …",
+            "keeps its arguments, repeats itself",
             f"{len(looked_at)} rows: {', '.join(check.name for check in looked_at)}",
             sum(check.elements for check in looked_at),
             None,
@@ -201,11 +201,11 @@ def _losses(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iter
     name = ("CrossEntropy, to p", "dp = −t/(p·N)·dout")
     yield from _named(checks, "CrossEntropy", probabilities=name)
     softened = soften(label_rows(indices, logits), 0.1)
-    for kind, labels in (("as indices", indices), ("as rows", rows), ("softened", softened)):
+    for kind, labels in (("index", indices), ("row", rows), ("soft", softened)):
         checks = check_loss(SoftmaxCrossEntropy(), x=logits, labels=labels, tolerance=tolerance)
         title = "SoftmaxCrossEntropy"
-        name = (f"{title}, to z, labels {kind}", "dz = (softmax − labels)/N·dout")
-        if kind == "softened":
+        name = (f"{title}, {kind} labels", "dz = (s − t)/N·dout")
+        if kind == "soft":
             yield from _named(checks, title, logits=name)
         else:
             yield from _gradients(checks, logits=name)
@@ -213,7 +213,7 @@ def _losses(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iter
     fused.forward(logits, rows)
     yield row(
         "SoftmaxCrossEntropy, to labels",
-        "dt = −log softmax/N·dout",
+        "dt = −log s/N·dout",
         compare_gradient(
             fused.backward_labels(dout),
             lambda t: dout * SoftmaxCrossEntropy().forward(logits, t),
@@ -228,7 +228,7 @@ def _losses(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iter
     chained.forward(softmax.forward(logits), rows)
     yield row(
         "CrossEntropy, then Softmax",
-        "Jᵀ·(−t/(p·N)) = (softmax − labels)/N",
+        "Jᵀ·(−t/(p·N)) = (s − t)/N",
         compare(
             softmax.backward(chained.backward(dout)),
             fused.backward(dout),
@@ -242,7 +242,7 @@ def _losses(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iter
     large = np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32)
     computed = fused.forward(large, np.array([1, 1])), *fused.backward().ravel()
     yield row(
-        "SoftmaxCrossEntropy, logits of ±1e4",
+        "SoftmaxCrossEntropy, z of ±1e4",
         "mean(logsumexp(z) − Σ t·z)",
         compare(
             np.array(computed, np.float64),

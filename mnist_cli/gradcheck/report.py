@@ -64,7 +64,7 @@ def report(
     text += _notes(outcome.remarks, width)
     text += left_out(outcome.left_out, width)
     wrong = [
-        (check.name if is_one else f"{short(group.target)}, {check.name}", check)
+        ("" if is_one else short(group.target), check)
         for group in outcome.groups
         for check in group.checks
         if not check.passed
@@ -204,17 +204,25 @@ def left_out(items: Sequence[LeftOut], width: int = WIDTH) -> list[str]:
 def diagnoses(
     wrong: Sequence[tuple[str, Check]], width: int = WIDTH, style: Style = plain
 ) -> list[str]:
-    """Return what is wrong with each row that failed; rows with the same mistake share it."""
-    mistakes: dict[tuple[str, str], list[str]] = {}
-    for name, check in wrong:
+    """Return what is wrong with each row that failed; rows with the same mistake share it.
+
+    Each row comes with what it is a row of, or with "" where all are of one thing.
+    """
+    mistakes: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for target, check in wrong:
         if check.diagnosis:
             told = check.diagnosis.name, check.diagnosis.explanation
         else:
             told = "", "None of the known mistakes gives these numbers."
-        mistakes.setdefault(told, []).append(clean(name))
+        rows = mistakes.setdefault(told, {})
+        rows.setdefault(clean(target), []).append(clean(check.name))
     text = []
-    for (mistake, explanation), names in mistakes.items():
-        head = f"{', '.join(names)}: {mistake}" if mistake else f"{', '.join(names)}:"
+    for (mistake, explanation), rows in mistakes.items():
+        where = "; ".join(
+            f"{target}, {_listed(names)}" if target else _listed(names)
+            for target, names in rows.items()
+        )
+        head = f"{where}: {mistake}" if mistake else f"{where}:"
         text += ["", *(style(line, "fail") for line in wrap(head, width, "", INDENT))]
         for paragraph in explanation.split("\n"):
             if paragraph.startswith(" "):  # a line of code
@@ -222,6 +230,11 @@ def diagnoses(
             else:
                 text += wrap(paragraph, width, INDENT)
     return text
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def refusals(wrong_answers: Sequence[Check], width: int = WIDTH, style: Style = plain) -> list[str]:

@@ -31,8 +31,15 @@ def what_passed(outcome: Outcome, tolerance: float, wrong_answers: int = 0) -> s
     return f"{checks} passed within {within:.0e}{_besides(outcome)}{refused}."
 
 
-def what_failed(outcome: Outcome) -> str | None:
-    """Return in one sentence what failed and what was not checked, or None."""
+def what_failed(outcome: Outcome, with_mistakes: bool = False) -> str | None:
+    """Return in one sentence what failed and what was not checked, or None.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    with_mistakes : bool
+        Whether the name of its mistake stands behind each row that failed.
+    """
     is_one = len(outcome.groups) == 1
     named = [(short(group.target), check) for group in outcome.groups for check in group.checks]
     failed, unchecked = [], []
@@ -41,7 +48,8 @@ def what_failed(outcome: Outcome) -> str | None:
             name = check.argument or check.name
             unchecked.append(name if is_one else f"{target}, {name}")
         elif not check.passed:
-            failed.append(check.name if is_one else f"{target}, {check.name}")
+            mistake = f" ({check.diagnosis.name})" if with_mistakes and check.diagnosis else ""
+            failed.append(f"{check.name if is_one else f'{target}, {check.name}'}{mistake}")
     made = [check for _, check in named if not check.is_skipped and not check.is_unchecked]
     parts = []
     if failed:

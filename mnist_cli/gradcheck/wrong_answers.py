@@ -79,12 +79,10 @@ class WrongAnswer:
 
 
 WRONG_ANSWERS = (
-    WrongAnswer("the input for the output", "dz = dout·s·(1 − z)", input_for_output),
-    WrongAnswer("the diagonal alone", "dz = dout·s·(1 − s)", diagonal_only),
-    WrongAnswer("softmax differentiated twice", "dz = Jᵀ·(p − t)/N", softmax_twice),
-    WrongAnswer(
-        "softmax over the whole batch", "p = exp(z)/ΣΣ exp(z)", whole_batch, right_for_one=True
-    ),
-    WrongAnswer("the batch size forgotten", "dz = p − t", batch_size_forgotten, right_for_one=True),
-    WrongAnswer("the batch size twice", "dz = (p − t)/N²", batch_size_twice, right_for_one=True),
+    WrongAnswer("input for output", "dz = dout·s·(1 − z)", input_for_output),
+    WrongAnswer("diagonal alone", "dz = dout·s·(1 − s)", diagonal_only),
+    WrongAnswer("softmax twice", "dz = Jᵀ·(p − t)/N", softmax_twice),
+    WrongAnswer("softmax over the batch", "p = exp(z)/ΣΣ exp(z)", whole_batch, right_for_one=True),
+    WrongAnswer("batch size forgotten", "dz = p − t", batch_size_forgotten, right_for_one=True),
+    WrongAnswer("batch size twice", "dz = (p − t)/N²", batch_size_twice, right_for_one=True),
 )

@@ -9,6 +9,8 @@ import pytest
 from mnist_cli.gradcheck.comparison import compare
 from mnist_cli.gradcheck.own_formulas import Report, check_own_formulas
 from mnist_cli.gradcheck.reference import Derivative
+from mnist_cli.gradcheck.report import lines, refusals
+from mnist_cli.gradcheck.result import Group
 from mnist_cli.gradcheck.wrong_answers import WRONG_ANSWERS, WrongAnswer
 from mnist_cli.nn import layers, losses, mlp
 from mnist_cli.nn.losses import SoftmaxCrossEntropy, label_rows
@@ -47,6 +49,19 @@ def test_the_whole_network_is_covered() -> None:
     rows = {row.name: row for row in check(hidden=128).checks}
     assert rows["Network, to all parameters"].elements == 101_770
     assert len(rows) == len(check().checks)
+
+
+def test_names_and_formulas_are_whole_at_80_columns() -> None:
+    found = check()
+    rows = [
+        *lines(Group("", found.checks), width=80)[1:],
+        *refusals(found.wrong_answers, width=80)[1:],
+    ]
+    assert len(rows) == len(found.checks) + len(found.wrong_answers)
+    for row, each in zip(rows, [*found.checks, *found.wrong_answers], strict=True):
+        assert len(row) <= 80
+        assert f"{each.name}  " in row
+        assert each.formula in row
 
 
 def test_how_each_layer_and_each_loss_behaves_is_a_row() -> None:
@@ -142,7 +157,7 @@ MISTAKES: list[tuple[type, str, Callable[..., Any], str]] = [
         losses.SoftmaxCrossEntropy,
         "backward",
         upstream_ignored,
-        "SoftmaxCrossEntropy, to z, labels as indices",
+        "SoftmaxCrossEntropy, index labels",
     ),
     (
         losses.SoftmaxCrossEntropy,
@@ -226,7 +241,7 @@ def test_a_softmax_without_the_shift_fails(monkeypatch: pytest.MonkeyPatch) -> N
         report = check()
     assert [row.name for row in report.checks if not row.passed] == [
         "SoftmaxCrossEntropy, large inputs",
-        "SoftmaxCrossEntropy, logits of ±1e4",
+        "SoftmaxCrossEntropy, z of ±1e4",
     ]
 
 

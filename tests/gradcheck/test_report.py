@@ -123,7 +123,7 @@ def test_methods_and_counts_are_there_where_there_is_room_or_if_verbose() -> Non
     assert lines(group(*NETWORK), 140, verbose=True) == wide
 
 
-def test_the_names_of_our_own_rows_are_whole_at_80_columns() -> None:
+def test_a_long_formula_is_cut_and_the_name_before_it_is_not() -> None:
     text = "\n".join(lines(group(*NETWORK), 80))
     assert "SoftmaxCrossEntropy, to z, labels as indices  Jᵀ·(−t/(p·N)) =" in text
     assert "…" in text
@@ -141,10 +141,17 @@ def test_why_a_row_was_skipped_is_wrapped_with_its_indent() -> None:
 def test_what_is_wrong_is_the_last_thing_and_rows_share_a_mistake() -> None:
     other = replace(WRONG, name="to b", diagnosis=Diagnosis("sign-flipped", "The sign."))
     text = lines(group(WRONG, replace(WRONG, name="to V"), other, RIGHT))
-    end = text[text.index("to W, to V: batch-size-twice") :]
+    end = text[text.index("to W and to V: batch-size-twice") :]
     assert end[-2:] == ["to b: sign-flipped", "    The sign."]
     nameless = lines(group(replace(WRONG, diagnosis=None)))
     assert nameless[-2:] == ["to W:", "    None of the known mistakes gives these numbers."]
+
+
+def test_rows_of_one_thing_are_named_together_behind_its_name() -> None:
+    rows = [replace(WRONG, name=f"to {name}") for name in ("W1", "b1", "W2")]
+    other = group(replace(WRONG, name="to b"), target="a.py:Other")
+    text = report(Outcome([group(*rows, target="a.py:Net"), other]))
+    assert "Net, to W1, to b1 and to W2; Other, to b: batch-size-twice" in text
 
 
 def test_lines_of_code_in_an_explanation_stay_as_they_are() -> None:
