@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,15 +70,24 @@ class Command(click.Command):
                 formatter.write(f"  # {purpose}\n  {command}\n")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; of an option that there is not, suggest the one that was meant."""
+        """Read the arguments; of an option that there is not, suggest what was meant."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            names = [name for parameter in self.params for name in parameter.opts]
-            near = meant(error.option_name, names)
-            advice = f" Did you mean {' or '.join(near)}?" if near else ""
-            said = f"No such option {error.option_name}.{advice}"
+            said = f"No such option {error.option_name}{self.advice(error.option_name, ctx)}"
             raise click.NoSuchOption(error.option_name, said, ctx=ctx) from error
+
+    def advice(self, name: str, ctx: click.Context) -> str:
+        """Return what to write in place of an option that there is not, or nothing."""
+        said = name.lstrip("-").upper()
+        names: list[str] = []
+        for parameter in self.params:
+            if isinstance(parameter, click.Option):
+                names += parameter.opts
+            elif re.findall("[A-Z]+", parameter.metavar or "")[:1] == [said]:
+                return f": {said} stands by itself, as in '{ctx.command_path} {said}'"
+        near = meant(name, names)
+        return f". Did you mean {' or '.join(near)}?" if near else ""
 
 
 class CommandsInOrder(click.Group):

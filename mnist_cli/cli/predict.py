@@ -53,7 +53,7 @@ BAR = 30
     multiple=True,
     default=["model.npz"],
     show_default=True,
-    metavar="FILE",
+    metavar="MODEL",
     help="The model that reads; given several times, a committee.",
 )
 @click.option(
@@ -103,6 +103,9 @@ def predict(
         raise click.UsageError("Name a PICTURE, or an image of a data set with --index")
     if pictures:
         refuse_beside("PICTURE", ("dataset", "data_dir", "split"))
+    for path in pictures:
+        if path.endswith(".npz"):
+            raise SettingsError(f"{path} is no picture: if it is a model, say --model {path}.")
     if pictures.count("-") > 1:
         raise SettingsError("- is named twice, but standard input is read once: name it once.")
     loaded = [Model.load(path) for path in model]

@@ -166,6 +166,7 @@ def test_bad_input_is_one_sentence_and_status_2(cli: Cli, model: Path) -> None:
         assert told.exit_code == 2
         assert json.loads(told.stdout)["error"].startswith(f"{name} {sentence}")
     assert "make one with" in cli("predict", "3.pgm", "--model", "none.npz").stderr
+    assert "say --model model.npz" in cli("predict", "model.npz", "3.pgm").stderr
 
 
 def test_a_name_cannot_command_the_terminal(cli: Cli, model: Path) -> None:
