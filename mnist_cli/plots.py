@@ -173,6 +173,17 @@ def _tiles(
     return axes, axes.imshow(sheet, interpolation="none", **scale)
 
 
+def _short(name: str) -> str:
+    """Return a name, or the end of a long one, in which no $ begins a formula."""
+    short = name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+    return short.replace("$", r"\$")
+
+
+def _of(source: str) -> str:
+    """Return the beginning of a title that says what was measured, if that is known."""
+    return f"{_short(source)}: " if source else ""
+
+
 @_in_style
 def curves(runs: Mapping[str, Sequence[Epoch]]) -> Figure:
     """Plot loss, accuracy and learning rate of each epoch, of several runs over one another.
@@ -202,10 +213,8 @@ def curves(runs: Mapping[str, Sequence[Epoch]]) -> Figure:
                     fill = look["color"] if part == "validation" else "white"
                     panel.plot(epochs, numbers, dashes, markerfacecolor=fill, **look)
         rates = np.array([epoch.learning_rate for epoch in history], np.float64)
-        # A name that begins with _ would be left out, and $ begin a formula.
-        short = name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
-        shown = f" {short}".replace("$", r"\$")
-        panels[2].plot(epochs, rates, label=shown, **look)
+        # A name that begins with _ would be left out.
+        panels[2].plot(epochs, rates, label=f" {_short(name)}", **look)
     for panel, title, unit in (
         (panels[0], "Loss", "cross-entropy, nats"),
         (panels[1], "Accuracy", "images read rightly, %"),
@@ -268,7 +277,11 @@ def _group_name(group: Group) -> str:
 
 @_in_style
 def errors(
-    images: NDArray[np.uint8], misread: Sequence[Misread], count: int = 50, first: int = 0
+    images: NDArray[np.uint8],
+    misread: Sequence[Misread],
+    count: int = 50,
+    first: int = 0,
+    source: str = "",
 ) -> Figure:
     """Plot misread images with what they are and were read as, the most certain readings first.
 
@@ -282,9 +295,11 @@ def errors(
         How many are shown at most.
     first : int
         The number of the first image, in the file that it came from.
+    source : str
+        What the images are: "mnist, test".
     """
     worst = sorted(misread, key=lambda one: (-one.probability, one.index))[:count]
-    of = f"{len(misread):,} of {len(images):,} digits were misread"
+    of = _of(source) + f"{len(misread):,} of {len(images):,} digits misread"
     shown = f"; the {len(worst)} most certain readings" if len(worst) < len(misread) else ""
     columns, rows = min(10, max(6, len(worst))), max(1, -(-len(worst) // 10))
     figure = _figure(0.94 * columns, 0.9 + 1.26 * rows, of + shown, "compressed")
@@ -332,19 +347,22 @@ def weights(model: Model) -> Figure:
 
 
 @_in_style
-def confusion(matrix: NDArray[np.int64]) -> Figure:
+def confusion(matrix: NDArray[np.int64], source: str = "") -> Figure:
     """Plot a confusion matrix: how often each digit was read as each.
 
     Parameters
     ----------
     matrix : array of int, shape (10, 10)
         As `mnist_cli.evaluation.Evaluation` has it: a row is a true digit.
+    source : str
+        What the images are: "mnist, test".
     """
     wrong = matrix.astype(np.float64)
     np.fill_diagonal(wrong, 0)
     most = max(1.0, float(wrong.max()))
     total, misread = int(matrix.sum()), int(wrong.sum())
-    figure = _figure(6.4, 5.6, f"What {total:,} digits were read as, {misread:,} of them wrongly")
+    title = f"{_of(source)}{misread:,} of {total:,} digits misread"
+    figure = _figure(6.4, 5.6, title)
     axes = figure.add_subplot()
     shown = np.where(wrong > 0, wrong, np.nan)
     image = axes.imshow(shown, cmap=f"{SCALE}_r", vmin=0, vmax=most)

@@ -190,12 +190,14 @@ def test_a_run_may_have_any_name() -> None:
 
 def test_the_most_certain_errors_come_first() -> None:
     figure = plots.errors(IMAGES, MISREAD, count=3, first=50_000)
-    assert figure.get_suptitle() == ("60 of 60 digits were misread; the 3 most certain readings")
+    assert figure.get_suptitle() == "60 of 60 digits misread; the 3 most certain readings"
     assert [t for t in texts(figure) if "→" in t][:3] == [
         *("9 → 0, 99%\n50,059", "8 → 9, 98%\n50,058", "7 → 8, 97%\n50,057")
     ]
+    of = plots.errors(IMAGES, MISREAD, source="mnist, test").get_suptitle()
+    assert of == "mnist, test: 60 of 60 digits misread; the 50 most certain readings"
     without = plots.errors(IMAGES, [])
-    assert without.get_suptitle() == "0 of 60 digits were misread"
+    assert without.get_suptitle() == "0 of 60 digits misread"
 
 
 def test_of_very_many_hidden_units_the_first_are_drawn() -> None:
@@ -212,7 +214,7 @@ def test_many_hidden_units_are_drawn_and_one() -> None:
 
 def test_a_matrix_without_errors_is_drawn() -> None:
     figure = plots.confusion(np.diag([3] * 10))
-    assert "What 30 digits were read as, 0 of them wrongly" in texts(figure)
+    assert "0 of 30 digits misread" in texts(figure)
     assert plots.save(figure)
 
 

@@ -178,7 +178,7 @@ def errors(
     check_plot(out, force, {"model": model})
     read = read_images(model, dataset, split, data_dir, output.progress(quiet))
     found = misread(read.logarithms, read.data.labels)
-    write_plot(plot_errors(read.data.images, found, count, read.first), out, json)
+    write_plot(plot_errors(read.data.images, found, count, read.first, read.source), out, json)
 
 
 @plot.command(
@@ -233,7 +233,7 @@ def confusion(
     check_plot(out, force, {"model": model})
     read = read_images(model, dataset, split, data_dir, output.progress(quiet))
     measured = measure(read.logarithms, read.data.labels)
-    write_plot(plot_confusion(measured.confusion_matrix), out, json)
+    write_plot(plot_confusion(measured.confusion_matrix, read.source), out, json)
 
 
 def strength_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,8 +27,8 @@ class Read:
     Attributes
     ----------
     model : Model
-    dataset : str
-        The name of the data set.
+    source : str
+        What the images are: "mnist, test".
     data : Split
     first : int
         Which image of its file the first one is.
@@ -37,7 +37,7 @@ class Read:
     """
 
     model: Model
-    dataset: str
+    source: str
     data: Split
     first: int
     logarithms: Array
@@ -73,6 +73,7 @@ def read_images(
     """
     import numpy as np
 
+    from mnist_cli.data.loading import title_of
     from mnist_cli.model import Model
 
     model = Model.load(path)
@@ -81,4 +82,4 @@ def read_images(
     logarithms = model.log_probabilities(data.images)
     if not np.isfinite(logarithms).all():
         raise ModelError(f"{path} gives no finite loss, as weights are too large: train anew.")
-    return Read(model, name, data, first, logarithms)
+    return Read(model, f"{title_of(name, data_dir)}, {split}", data, first, logarithms)

@@ -39,10 +39,10 @@ def report(
     json: bool,
     quiet: bool,
 ) -> None:
-    """Make a page on a MODEL [default: model.npz]: recipe, curves, errors, weights, and to draw on.
+    """Make a page on a MODEL [default: model.npz]: result, curves, errors, weights, recipe.
 
-    The page is one file that a browser opens; no server and no network is needed. Its plots are
-    drawn by matplotlib.
+    The page is one file that a browser opens; no server and no network is needed. One can draw a
+    digit in it, which the model reads. Its plots are drawn by matplotlib.
     """
     from mnist_cli.page.report import report_page
     from mnist_cli.plots import check_matplotlib
@@ -51,8 +51,7 @@ def report(
     check_distinct({"model": model, "out": out})
     check_output(out, force)
     read = read_images(model, dataset, split, data_dir, output.progress(quiet))
-    source = f"{read.dataset}, {split}"
-    page = report_page(read.model, read.data, read.logarithms, source, model.name, read.first)
+    page = report_page(read.model, read.data, read.logarithms, read.source, model.name, read.first)
     content = page.encode()
     write_output(out, content)
     output.print_written(out, content, json, model=str(model))

@@ -65,11 +65,15 @@ def data(model: Model) -> dict[str, Any]:
     }
 
 
+def kind(model: Model) -> str:
+    """Return what the model is: its size and its data."""
+    trained = f", trained on {model.dataset}" if model.dataset else ""
+    return f"{INPUTS}-{model.network.hidden}-{CLASSES} units{trained}"
+
+
 def described(model: Model) -> str:
-    """Return what the model is: its size, its data and how well it reads."""
-    parts = [f"{INPUTS}-{model.network.hidden}-{CLASSES} units"]
-    if model.dataset:
-        parts.append(f"trained on {model.dataset}")
+    """Return what the model is, and how well it reads."""
+    parts = [kind(model)]
     accuracy = model.metadata.get("test_accuracy")
     if isinstance(accuracy, float):
         parts.append(f"which reads {accuracy:.2%} of the test images rightly")

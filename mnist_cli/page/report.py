@@ -1,6 +1,6 @@
-"""The report on a model, as one page: how it was made, how well it reads, and what it learned.
+"""The report on a model, as one page: how well it reads, what it learned, and how it was made.
 
-Its plots are SVG pictures inside the page. At its end one can draw, as on the page of `drawing`.
+Its plots are SVG pictures inside the page. One can draw in it, as on the page of `drawing`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mnist_cli.evaluation import Evaluation, measure, misread
 from mnist_cli.model import Model
 from mnist_cli.nn.layers import Array
 from mnist_cli.page.document import page
-from mnist_cli.page.drawing import SCRIPTS, STYLES, data, described, drawing
+from mnist_cli.page.drawing import SCRIPTS, STYLES, data, drawing, kind
 from mnist_cli.plots import confusion as plot_confusion
 from mnist_cli.plots import curves as plot_curves
 from mnist_cli.plots import errors as plot_errors
@@ -49,25 +49,23 @@ def report_page(
         The number of the first image, in the file that it came from.
     """
     measured = measure(logarithms, images.labels)
+    drawn = "<p>The network is in this page, and runs in it: what you draw is sent nowhere.</p>\n"
     sections = [
+        ("Training", training(model.history)),
+        ("Misread digits", misread_digits(images, logarithms, first, source)),
+        ("What digits were read as", confusion(measured, source)),
+        ("Digit by digit", by_digit(measured, source)),
+        ("What was learned", weights(model)),
+        ("Draw a digit yourself", drawn + drawing("h3")),
         ("Recipe", recipe(model)),
         ("Data", data_of(model, source)),
-        ("Training", training(model.history)),
-        ("What digits were read as", confusion(measured)),
-        ("Digit by digit", by_digit(measured)),
-        ("Misread digits", misread_digits(images, logarithms, first)),
-        ("What was learned", weights(model)),
     ]
     title = f"A network that reads digits{name and f': {name}'}"
     body = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{html.escape(described(model))}.</p>",
+        f"<p>{html.escape(kind(model))}.</p>",
         summary(measured, source),
         *(f"<section>\n<h2>{heading}</h2>\n{content}</section>" for heading, content in sections),
-        "<section>\n<h2>Draw a digit yourself</h2>",
-        "<p>The network is in this page, and runs in it: what you draw is sent nowhere.</p>",
-        drawing("h3"),
-        "</section>",
     ]
     return page(title, "\n".join(body), (*STYLES, "report.css"), SCRIPTS, data(model))
 
@@ -101,10 +99,10 @@ def picture(svg: bytes, told: str) -> str:
 def summary(measured: Evaluation, source: str) -> str:
     """Return how well the model reads, in large."""
     facts = [
-        ("accuracy", f"{measured.accuracy:.2%}"),
-        ("loss", f"{measured.loss:.4f}"),
-        ("misread", f"{measured.errors:,}"),
         (f"images of {source}", f"{measured.examples:,}"),
+        ("accuracy on them", f"{measured.accuracy:.2%}"),
+        ("loss on them", f"{measured.loss:.4f}"),
+        ("misread", f"{measured.errors:,}"),
     ]
     parts = (f"<div><dt>{html.escape(a)}</dt><dd>{b}</dd></div>" for a, b in facts)
     return f'<dl class="facts">{"".join(parts)}</dl>'
@@ -145,7 +143,10 @@ def training(history: Sequence[Epoch]) -> str:
         f"Loss, accuracy and learning rate over {last.epoch} epochs: the training loss fell from "
         f"{history[0].train_loss:.3f} to {last.train_loss:.3f}."
     )
-    head = ("epoch", "loss", "accuracy", "validation loss", "validation accuracy", "learning rate")
+    head = (
+        *("epoch", "mean loss", "mean accuracy"),
+        *("validation loss", "validation accuracy", "learning rate"),
+    )
     rows = [
         (
             epoch.epoch,
@@ -157,19 +158,26 @@ def training(history: Sequence[Epoch]) -> str:
         )
         for epoch in history
     ]
-    numbers = table(head, rows, "Loss and accuracy are means over the epoch, while it learned.")
+    numbers = table(head, rows, "Each epoch")
+    note = (
+        "Loss and accuracy in training are means over an epoch, in which the network was still "
+        "learning."
+    )
+    if last.validation_loss is not None:
+        note += " Those in validation are of images that were held out, after each epoch."
     return (
-        picture(save(plot_curves({"this model": history})), told)
+        f"<p>{note}</p>\n"
+        + picture(save(plot_curves({"this model": history})), told)
         + f"<details><summary>The numbers of each epoch</summary>{numbers}</details>\n"
     )
 
 
-def confusion(measured: Evaluation) -> str:
+def confusion(measured: Evaluation, source: str) -> str:
     """Return the confusion matrix, and the worst of it in words."""
     pairs = sorted(worst_pairs(measured), reverse=True)[:3]
     said = ", ".join(f"{digit} as {reading} {count:,} times" for count, digit, reading in pairs)
     told = f"Confusion matrix. Misread most often: {said}." if pairs else "No digit was misread."
-    return picture(save(plot_confusion(measured.confusion_matrix)), told)
+    return picture(save(plot_confusion(measured.confusion_matrix, source)), told)
 
 
 def worst_pairs(measured: Evaluation) -> Iterator[tuple[int, int, int]]:
@@ -180,23 +188,23 @@ def worst_pairs(measured: Evaluation) -> Iterator[tuple[int, int, int]]:
                 yield count, digit, reading
 
 
-def by_digit(measured: Evaluation) -> str:
+def by_digit(measured: Evaluation, source: str) -> str:
     """Return precision, recall and F1 of each digit."""
     rows = [
         (d.digit, *(f"{x:.2%}" for x in (d.precision, d.recall, d.f1)), f"{d.support:,}")
         for d in measured.per_class
     ]
     caption = (
-        "Precision: of what was read as the digit, how much is one. Recall: of the digit's images, "
-        "how many were read so. F1: their harmonic mean."
+        f"On the images of {source}. Precision: of what was read as the digit, how much is one. "
+        "Recall: of the digit's images, how many were read so. F1: their harmonic mean."
     )
     return table(("digit", "precision", "recall", "F1", "images"), rows, caption)
 
 
-def misread_digits(images: Split, logarithms: Array, first: int) -> str:
+def misread_digits(images: Split, logarithms: Array, first: int, source: str) -> str:
     """Return the misread digits."""
     found = misread(logarithms, images.labels)
-    figure = plot_errors(images.images, found, SHOWN, first)
+    figure = plot_errors(images.images, found, SHOWN, first, source)
     told = f"{len(found):,} digits were misread; those with the most certain readings are shown."
     return picture(save(figure), told)
 

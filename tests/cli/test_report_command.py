@@ -26,13 +26,13 @@ def test_a_report_is_made_of_a_model_and_data(cli: Cli, model: Path, small_dir: 
     result = cli("report", "--data-dir", small_dir)
     assert (result.exit_code, result.stderr) == (0, "")
     page = Path("report.html").read_text("utf-8")
-    assert "images of mnist, test" in page
+    assert f"images of {small_dir}, test" in page
     assert "<dd>200</dd>" in page
     ask = ("report", model, "--data-dir", small_dir, "--split", "validation")
     document = json.loads(cli(*ask, "--out", "v.html", "--json").stdout)
     content = Path("v.html").read_bytes()
     assert document == {"out": "v.html", "bytes": len(content), "model": "model.npz"}
-    assert b"images of mnist, validation" in content
+    assert f"images of {small_dir}, validation".encode() in content
     assert b"<dd>100</dd>" in content
 
 

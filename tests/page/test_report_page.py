@@ -74,28 +74,37 @@ def texts(page: str) -> Texts:
 
 
 def test_every_part_is_there(texts: Texts) -> None:
-    assert texts.headings[:9] == [
+    assert texts.headings[:7] == [
         "A network that reads digits: m<b>.npz",
-        "Recipe",
-        "Data",
         "Training",
+        "Misread digits",
         "What digits were read as",
         "Digit by digit",
-        "Misread digits",
         "What was learned",
         "Draw a digit yourself",
     ]
     assert "Read as" in texts.headings
+    assert texts.headings[-2:] == ["Recipe", "Data"]
 
 
 def test_the_numbers_are_those_of_the_evaluation(texts: Texts, page: str, model: Model) -> None:
     measured = measure(model.log_probabilities(IMAGES.images), LABELS)
-    assert f"<dd>{measured.accuracy:.2%}</dd>" in page
+    assert f"<dt>accuracy on them</dt><dd>{measured.accuracy:.2%}</dd>" in page
     for digit in measured.per_class:
         expected = [f"{value:.2%}" for value in (digit.precision, digit.recall, digit.f1)]
         assert [str(digit.digit), *expected, "30"] in texts.rows
     for epoch in model.history:
         assert [str(epoch.epoch), f"{epoch.train_loss:.4f}"] in [row[:2] for row in texts.rows]
+
+
+def test_no_accuracy_stands_without_what_it_is_of(page: str, model: Model) -> None:
+    """One of the test images beside one of validation images was taken for a contradiction."""
+    of_a_file = Model(model.network, model.recipe, model.history, {"test_accuracy": 0.1234})
+    logarithms = model.log_probabilities(IMAGES.images)
+    told = report_page(of_a_file, IMAGES, logarithms, "mnist, validation")
+    assert "images of mnist, validation" in told
+    assert "12.34%" not in told
+    assert "Those in validation are of images that were held out" in page
 
 
 def test_the_recipe_says_what_is_not_at_its_default(texts: Texts) -> None:
