@@ -17,9 +17,9 @@ COMMAND = "python -m mnist_cli.gradcheck.explanation > docs/diagnoses.md"
 INTRODUCTION = f"""\
 # Diagnoses
 
-What `mnist-cli gradcheck` can say of a gradient that is wrong. Each mistake is a function of
-what is known at a point, which gives the gradient that the mistake would give there; it is named
-only if that is the gradient which the code gave. `mnist-cli gradcheck --explain NAME` prints one.
+These are the mistakes that `mnist-cli gradcheck` names. For each of them, it computes the gradient
+that the mistake would give, and names the mistake only if your code gave that gradient.
+`mnist-cli gradcheck --explain NAME` prints one of them.
 
 <!-- Made from mnist_cli/gradcheck/mistakes by: {COMMAND} -->
 """
