@@ -121,12 +121,24 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: object, **environment: str) -> Result:
-        return CliRunner().invoke(
-            main, [str(argument) for argument in arguments], env=environment, prog_name="mnist-cli"
-        )
+    return invoke
 
-    return run
+
+def invoke(*arguments: object, **environment: str | None) -> Result:
+    return CliRunner().invoke(
+        main, [str(argument) for argument in arguments], env=environment, prog_name="mnist-cli"
+    )
+
+
+@pytest.fixture(scope="session")
+def trained_dir(small_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a model of 900 images, 100 held out, and its log: JSON lines and CSV."""
+    folder = tmp_path_factory.mktemp("trained")
+    how = ("--data-dir", small_dir, "--hidden", 16, "--epochs", 3, "--validation", 100, "-q")
+    for log in ("run.jsonl", "run.csv"):
+        files = ("--out", folder / "model.npz", "--log", folder / log)
+        assert invoke("train", *how, *files, MNIST_CLI_TEST_DATA=None).exit_code == 0
+    return folder
 
 
 def closed_port() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,13 @@ LAYER_OF = {
 }
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -122,7 +128,7 @@ def at_loading(path: Path) -> set[str]:
     All of them load the face, which loads nothing.
     """
     found: set[str] = set()
-    for node in ast.parse(path.read_text("utf-8")).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -134,7 +140,7 @@ def at_loading(path: Path) -> set[str]:
 
 def test_nobody_imports_by_way_of_the_face() -> None:
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ImportFrom) and node.module == "mnist_cli":
                 assert {name.name for name in node.names} <= {"__version__", "errors"}, path
 
@@ -151,10 +157,9 @@ def test_the_mathematics_imports_numpy_alone() -> None:
 
 def test_only_the_command_line_prints() -> None:
     for path in FILES:
-        tree = ast.parse(path.read_text("utf-8"))
         calls = [
             node.func.id
-            for node in ast.walk(tree)
+            for node in ast.walk(parsed(path))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         ]
         assert "print" not in calls, path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,14 +42,9 @@ def every_option() -> Iterator[tuple[str, click.Option]]:
 
 
 @pytest.fixture
-def model(cli: Cli, small_dir: Path) -> Path:
+def model(cli: Cli, trained_dir: Path) -> Path:
     """Return a model, of 900 images, with 100 held out."""
-    result = cli(
-        *("train", "--data-dir", small_dir, "--hidden", 16, "--epochs", 3, "--validation", 100),
-        "-q",
-    )
-    assert result.exit_code == 0, result.stderr
-    return Path("model.npz")
+    return Path(shutil.copy(trained_dir / "model.npz", "."))
 
 
 def test_each_command_has_a_file_of_its_own() -> None:
@@ -234,7 +230,7 @@ def test_gradcheck_passes(cli: Cli) -> None:
 
 
 def test_gradcheck_as_json(cli: Cli) -> None:
-    document = json.loads(cli("gradcheck", "--json").stdout)
+    document = json.loads(cli("gradcheck", "--hidden", 16, "--json").stdout)
     assert document["passed"] is True
     assert document["tolerance"] == 1e-10
     keys = ["name", "formula", "method", "elements", "max_relative_error", "passed", "diagnosis"]
@@ -250,8 +246,6 @@ def test_a_wrong_gradient_is_status_1(cli: Cli, monkeypatch: pytest.MonkeyPatch)
     assert result.exit_code == 1
     assert "FAIL" in result.stdout
     assert "checks failed: Softmax, to x" in result.stderr
-    document = json.loads(cli("gradcheck", "--hidden", 4, "--json").stdout)
-    assert document["passed"] is False
 
 
 def test_an_error_that_is_not_a_number_is_still_json(
@@ -260,7 +254,7 @@ def test_an_error_that_is_not_a_number_is_still_json(
     monkeypatch.setattr(ReLU, "backward", lambda self, dout: dout * float("nan"))
     result = cli("gradcheck", "--hidden", 4, "--json")
     assert result.exit_code == 1
-    json.loads(result.stdout, parse_constant=pytest.fail)
+    assert json.loads(result.stdout, parse_constant=pytest.fail)["passed"] is False
 
 
 def test_ctrl_c_is_status_130_without_a_traceback(

@@ -54,25 +54,22 @@ SHORT = ("--hidden", 4, "--epochs", 1, "-q")
 
 
 @pytest.mark.parametrize("option", ["--checkpoint", "--log", "--out"])
-@pytest.mark.parametrize("name", ["file", "spelling", "link", "folder"])
-def test_two_trainings_do_not_write_one_file(
-    name: str, option: str, training: Training, cli: Cli, small_dir: Path, tmp_path: Path
+def test_two_trainings_do_not_write_one_file_by_whatever_name(
+    option: str, training: Training, cli: Cli, small_dir: Path, tmp_path: Path
 ) -> None:
     first = {"--checkpoint": "c", "--log": "l", "--out": "model.npz"} | {option: "file"}
     process = training(*[word for pair in first.items() for word in pair])
     before = (tmp_path / "file").read_bytes() if option != "--out" else b""
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "folder").symlink_to(".")
-    other = {"file": "file", "spelling": tmp_path / "." / "file", "link": "link"}.get(name)
-    other = other or Path("folder", "file")
-    second = {"--out": "other.npz"} | {option: other}
-    words = [word for pair in second.items() for word in pair]
-    result = cli("train", "--data-dir", small_dir, *SHORT, *words)
-    assert result.exit_code == 2
-    assert result.stderr == (
-        f"Error: {option} {other} is being written by another program that is still running: "
-        "give another name, or wait until that has ended.\n"
-    )
+    for other in ("file", f"{tmp_path}/file", "link", "folder/file"):
+        words = ["--out", "other.npz", option, other]
+        result = cli("train", "--data-dir", small_dir, *SHORT, *words)
+        assert result.exit_code == 2
+        assert result.stderr == (
+            f"Error: {option} {other} is being written by another program that is still running: "
+            "give another name, or wait until that has ended.\n"
+        )
     process.kill()
     process.wait()
     if option == "--log":

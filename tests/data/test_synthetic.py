@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from mnist_cli.data import synthetic
 from mnist_cli.data.synthetic import SIZE_MEAN, draw
 
-LABELS = np.arange(2000) % 10
+LABELS = np.arange(1000) % 10
 
 
 def images(seed: int, labels: NDArray[np.integer] = LABELS) -> NDArray[np.uint8]:
