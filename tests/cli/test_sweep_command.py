@@ -21,6 +21,8 @@ from mnist_cli.config import config_folder
 from mnist_cli.model import Model
 
 SMALL = ("--hidden", 4, "--epochs", 1)
+ONE_JOB = ("--jobs", 1)
+"""Where a test is not about processes: each takes a third of a second to start."""
 PROGRAM = [sys.executable, "-m", "mnist_cli"]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 
@@ -48,7 +50,7 @@ def test_the_models_are_those_of_train_and_a_larger_sweep_takes_a_smaller_one(
 
 
 def test_the_table_is_sorted_and_says_by_what(cli: Cli, small_dir: Path) -> None:
-    how = ("sweep", "--data-dir", small_dir, "--epochs", 3, "--vary", "hidden=1,16")
+    how = ("sweep", "--data-dir", small_dir, "--epochs", 3, "--vary", "hidden=1,16", *ONE_JOB)
     result = cli(*how, "--vary", "seed=0..1")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -69,6 +71,7 @@ def test_the_table_is_sorted_and_says_by_what(cli: Cli, small_dir: Path) -> None
 def test_json_and_csv_have_every_run_and_every_group(cli: Cli, small_dir: Path) -> None:
     grid = ("--vary", "hidden=2,3", "--vary", "seed=0..1")
     how = ("sweep", "--data-dir", small_dir, *grid, "--validation", 100, "--epochs", 1, "-q")
+    how = (*how, *ONE_JOB)
     result = cli(*how, "--json", "--log", "log.csv")
     assert result.stderr == ""
     document: dict[str, Any] = json.loads(result.stdout)
@@ -154,7 +157,7 @@ def test_distortions_may_be_given_where_they_are_varied(cli: Cli) -> None:
 
 
 def test_a_run_that_diverges_is_told_and_the_status_is_1(cli: Cli, small_dir: Path) -> None:
-    how = ("sweep", "--data-dir", small_dir, *SMALL, "--vary", "lr=0.1,1e30")
+    how = ("sweep", "--data-dir", small_dir, *SMALL, "--vary", "lr=0.1,1e30", *ONE_JOB)
     result = cli(*how)
     assert result.exit_code == 1
     assert "lr=1e+30  not done: Training diverged" in result.stderr
@@ -173,7 +176,7 @@ def test_a_config_says_what_is_varied_and_train_takes_its_settings(
         '[sweep]\nvary = ["seed=0..1", "digit-width=0,16"]\n'
     )
     data = ("--data-dir", small_dir)
-    assert cli("sweep", "--config", "c.toml", *data).exit_code == 0
+    assert cli("sweep", "--config", "c.toml", *data, *ONE_JOB).exit_code == 0
     assert len(list(Path("runs").glob("*/model.npz"))) == 4
     other = cli("sweep", "--config", "c.toml", *data, "--vary", "seed=5", "--dry-run")
     assert other.stdout == "seed=5\n"
@@ -209,7 +212,7 @@ def test_the_committee_of_25_has_25_members(cli: Cli) -> None:
 
 def test_evaluate_takes_a_sweep_for_a_committee(cli: Cli, small_dir: Path) -> None:
     data = ("--data-dir", small_dir)
-    assert cli("sweep", *data, *SMALL, "--vary", "seed=0..2", "-q").exit_code == 0
+    assert cli("sweep", *data, *SMALL, *ONE_JOB, "--vary", "seed=0..2", "-q").exit_code == 0
     result = cli("evaluate", "runs", *data)
     assert "committee  of 3" in result.stdout
     assert "runs/seed=1/model.npz" in result.stdout
