@@ -28,8 +28,10 @@ from numpy.typing import NDArray
 from web import Web, web_server
 
 from mnist_cli.cli.main import main
-from mnist_cli.data import synthetic
+from mnist_cli.data import http, synthetic
+from mnist_cli.data.dataset import Split
 from mnist_cli.data.idx import write_idx
+from mnist_cli.data.loading import load_split
 from mnist_cli.data.mnist import STEMS
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.data.synthetic import draw
@@ -89,6 +91,20 @@ def patch_mnist(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     monkeypatch.setitem(SOURCES, "mnist", changed)
 
 
+@pytest.fixture(scope="session")
+def parts(small_dir: Path) -> dict[str, Split]:
+    """Return both parts of the small data set."""
+    return {split: load_split("mnist", split, small_dir) for split in STEMS}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return an empty folder for data."""
+    folder = tmp_path / "d"
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture
 def files(small_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Return the contents of small files, which are what counts as MNIST in this test."""
@@ -106,6 +122,15 @@ def files(small_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 def web(files: dict[str, bytes]) -> Iterator[Web]:
     with web_server(files) as web:
         yield web
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no proxy and no certificates of this machine in the environment; and do not wait."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.endswith(("CA_BUNDLE", "SSL_CERT_FILE")):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(http, "PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

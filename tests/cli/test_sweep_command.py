@@ -70,8 +70,8 @@ def test_the_table_is_sorted_and_says_by_what(cli: Cli, small_dir: Path) -> None
 
 def test_json_and_csv_have_every_run_and_every_group(cli: Cli, small_dir: Path) -> None:
     grid = ("--vary", "hidden=2,3", "--vary", "seed=0..1")
-    how = ("sweep", "--data-dir", small_dir, *grid, "--validation", 100, "--epochs", 1, "-q")
-    how = (*how, *ONE_JOB)
+    data = ("--data-dir", small_dir, "--validation", 100)
+    how = ("sweep", *data, *grid, *ONE_JOB, "--epochs", 1, "-q")
     result = cli(*how, "--json", "--log", "log.csv")
     assert result.stderr == ""
     document: dict[str, Any] = json.loads(result.stdout)
