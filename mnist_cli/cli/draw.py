@@ -9,7 +9,7 @@ import click
 from mnist_cli.cli import options, output
 from mnist_cli.cli.help import Command
 from mnist_cli.files.outputs import check_output, write_output
-from mnist_cli.files.targets import check_distinct
+from mnist_cli.files.targets import check_kept
 
 
 @click.command(
@@ -39,7 +39,7 @@ def draw(model: Path, out: Path, force: bool, json: bool) -> None:
     from mnist_cli.model import Model
     from mnist_cli.page.drawing import drawing_page
 
-    check_distinct({"model": model, "out": out})
+    check_kept({"out": out}, [model], "a file that is read")
     check_output(out, force)
     content = drawing_page(Model.load(model)).encode()
     write_output(out, content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from mnist_cli.cli.help import Command
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, ModelError, SettingsError
 from mnist_cli.files.atomic import atomic_write
-from mnist_cli.files.records import begins_with, line_of
+from mnist_cli.files.records import first_keys, line_of
 from mnist_cli.files.targets import check_kept, check_writable
 from mnist_cli.progress import SILENT
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from mnist_cli.evaluation import Evaluation, Misread
     from mnist_cli.model import Model
     from mnist_cli.progress import Progress
-
-
-FIRST_KEY = "index"
-"""What the records of a list of errors begin with."""
 
 
 @click.command(
@@ -171,7 +167,10 @@ def evaluate(
 
 def check_replaceable(path: Path) -> None:
     """Raise SettingsError if a file is there already, and no list of errors."""
-    if path.exists() and not begins_with(path, FIRST_KEY):
+    from mnist_cli.evaluation import Misread
+
+    ours = [field.name for field in fields(Misread)]
+    if path.exists() and first_keys(path) not in ([], ours):
         raise SettingsError(
             f"`errors` {path} is there already, and no list of errors: name another file, or "
             "remove it."

@@ -11,10 +11,7 @@ from typing import Any
 
 from mnist_cli.errors import SettingsError
 from mnist_cli.files.locks import lock
-from mnist_cli.files.records import begins_with, line_of
-
-FIRST_KEY = "epoch"
-"""What the records of a training's log begin with."""
+from mnist_cli.files.records import first_keys, line_of
 
 
 class Log:
@@ -60,12 +57,22 @@ class Log:
 def open_log(
     path: Path,
     remark: Callable[[str], object],
-    force: bool = False,
-    first_key: str = FIRST_KEY,
+    force: bool,
+    is_ours: Callable[[list[str]], bool],
 ) -> Iterator[Log]:
     """Open a log, and keep others from writing it while the block lasts.
 
     A link is followed. A device is written to, and a pipe when somebody reads it.
+
+    Parameters
+    ----------
+    path : Path
+    remark : callable
+        As `Log` takes it.
+    force : bool
+        Whether what is no log of this kind is replaced.
+    is_ours : callable
+        Is given the keys of the first record of what is there, and says whether it is such a log.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def open_log(
         If it cannot be written, another program writes it, or it holds something that is no log,
         which is replaced only with ``force``.
     """
-    descriptor, is_new = _opened(path, force, first_key)
+    descriptor, is_new = _opened(path, force, is_ours)
     try:
         yield Log(path, descriptor, remark)
     finally:
@@ -82,7 +89,7 @@ def open_log(
         os.close(descriptor)
 
 
-def _opened(path: Path, force: bool, first_key: str) -> tuple[int, bool]:
+def _opened(path: Path, force: bool, is_ours: Callable[[list[str]], bool]) -> tuple[int, bool]:
     """Return the descriptor of a log, and whether the file has been made just now."""
     while True:
         is_new = not path.exists()
@@ -99,7 +106,7 @@ def _opened(path: Path, force: bool, first_key: str) -> tuple[int, bool]:
                 if os.fstat(descriptor).st_nlink == 0:  # whoever had it has just removed it
                     os.close(descriptor)
                     continue
-                if not force and not begins_with(path, first_key):
+                if not force and (keys := first_keys(path)) and not is_ours(keys):
                     raise SettingsError(
                         f"--log {path} is there already, and no log: name another file, or "
                         "replace it with --force."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from mnist_cli.cli.reading import read_images, reads_images
 from mnist_cli.cli.recipe_options import option_of
 from mnist_cli.errors import ModelError, SettingsError
 from mnist_cli.files.outputs import check_output, write_output
-from mnist_cli.files.targets import check_distinct
+from mnist_cli.files.targets import check_kept
 from mnist_cli.recipe import DISTORTIONS, SETTINGS, Recipe
 
 if TYPE_CHECKING:
@@ -55,12 +55,11 @@ def writes(name: str) -> Callable[..., Any]:
     return decorate
 
 
-def check_plot(out: Path, force: bool, inputs: dict[str, Path]) -> None:
+def check_plot(out: Path, force: bool, read: Sequence[Path] = ()) -> None:
     """Raise an error, before any work, if the plot could not be drawn or written."""
     from mnist_cli.plots import format_of
 
-    for name, path in inputs.items():
-        check_distinct({name: path, "out": out})
+    check_kept({"out": out}, read, "a file that is read")
     format_of(out)
     check_output(out, force)
 
@@ -106,7 +105,7 @@ def curves(logs: tuple[Path, ...], out: Path, force: bool, json: bool) -> None:
     """
     from mnist_cli.plots import curves as plot_curves
 
-    check_plot(out, force, {f"log {number}": path for number, path in enumerate(logs, 1)})
+    check_plot(out, force, logs)
     if len(logs) > MOST_RUNS:
         raise SettingsError(f"{len(logs)} runs are too many to tell apart: name {MOST_RUNS}.")
     names = {path: path.stem if len({p.stem for p in logs}) == len(logs) else path for path in logs}
@@ -133,8 +132,7 @@ def sweep(runs: Path, out: Path, force: bool, json: bool) -> None:
     from mnist_cli.training.ranking import rank, varied_in
     from mnist_cli.training.runs import member_files, results
 
-    check_plot(out, force, {})
-    member_files(runs)
+    check_plot(out, force, member_files(runs))
     found = results(runs)
     if not found:
         raise ModelError(f"{runs} has no run that can be read: do the sweep again.")
@@ -175,8 +173,8 @@ def errors(
     from mnist_cli.evaluation import misread
     from mnist_cli.plots import errors as plot_errors
 
-    check_plot(out, force, {"model": model})
-    read = read_images(model, dataset, split, data_dir, output.progress(quiet))
+    check_plot(out, force, [model])
+    read = read_images(model, dataset, split, data_dir, out, output.progress(quiet))
     found = misread(read.logarithms, read.data.labels)
     write_plot(plot_errors(read.data.images, found, count, read.first, read.source), out, json)
 
@@ -201,7 +199,7 @@ def weights(model: Path, out: Path, force: bool, json: bool) -> None:
     from mnist_cli.model import Model
     from mnist_cli.plots import weights as plot_weights
 
-    check_plot(out, force, {"model": model})
+    check_plot(out, force, [model])
     write_plot(plot_weights(Model.load(model)), out, json)
 
 
@@ -230,8 +228,8 @@ def confusion(
     from mnist_cli.evaluation import measure
     from mnist_cli.plots import confusion as plot_confusion
 
-    check_plot(out, force, {"model": model})
-    read = read_images(model, dataset, split, data_dir, output.progress(quiet))
+    check_plot(out, force, [model])
+    read = read_images(model, dataset, split, data_dir, out, output.progress(quiet))
     measured = measure(read.logarithms, read.data.labels)
     write_plot(plot_confusion(measured.confusion_matrix, read.source), out, json)
 
@@ -275,12 +273,12 @@ def distortions(
     **settings: Any,
 ) -> None:
     """Plot what 'train --augment' does to a digit of each kind."""
-    from mnist_cli.data.loading import load_split
+    from mnist_cli.data.loading import data_files, load_split
     from mnist_cli.plots import distortions as plot_distortions
     from mnist_cli.training.batches import strengths_of
 
     refuse_without_effect(NEEDS)
-    check_plot(out, force, {})
+    check_plot(out, force, data_files(dataset, data_dir))
     data = load_split(dataset, "train", data_dir, output.progress(quiet))
     images = data.images[data.first_of_each()]
     write_plot(plot_distortions(images, strengths_of(Recipe(**settings)), seed), out, json)
@@ -303,5 +301,5 @@ def gradcheck(out: Path, force: bool, json: bool) -> None:
     from mnist_cli.gradcheck.step_widths import measure_step_errors
     from mnist_cli.plots import gradcheck as plot_gradcheck
 
-    check_plot(out, force, {})
+    check_plot(out, force)
     write_plot(plot_gradcheck(measure_step_errors()), out, json)

@@ -12,6 +12,7 @@ import click
 from mnist_cli.cli import options
 from mnist_cli.cli.evaluate import load_images, one_dataset
 from mnist_cli.errors import ModelError
+from mnist_cli.files.targets import check_kept
 
 if TYPE_CHECKING:
     from mnist_cli.data.dataset import Split
@@ -62,22 +63,25 @@ def reads_images(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_images(
-    path: Path, dataset: str | None, split: str, data_dir: Path, progress: Progress
+    path: Path, dataset: str | None, split: str, data_dir: Path, out: Path, progress: Progress
 ) -> Read:
-    """Have a model read the images of a part of a data set.
+    """Have a model read the images of a part of a data set, for what is written to ``out``.
 
     Raises
     ------
     ModelError
         If it cannot be read, or its weights are too large to make probabilities.
+    SettingsError
+        If ``out`` is a file of the data set.
     """
     import numpy as np
 
-    from mnist_cli.data.loading import title_of
+    from mnist_cli.data.loading import data_files, title_of
     from mnist_cli.model import Model
 
     model = Model.load(path)
     name = dataset or one_dataset([model])
+    check_kept({"out": out}, data_files(name, data_dir), "a file of the data set")
     data, first = load_images([model], name, split, data_dir, progress)
     logarithms = model.log_probabilities(data.images)
     if not np.isfinite(logarithms).all():

@@ -10,7 +10,7 @@ from mnist_cli.cli import options, output
 from mnist_cli.cli.help import Command
 from mnist_cli.cli.reading import read_images, reads_images
 from mnist_cli.files.outputs import check_output, write_output
-from mnist_cli.files.targets import check_distinct
+from mnist_cli.files.targets import check_kept
 
 
 @click.command(
@@ -48,9 +48,9 @@ def report(
     from mnist_cli.plots import check_matplotlib
 
     check_matplotlib()
-    check_distinct({"model": model, "out": out})
+    check_kept({"out": out}, [model], "a file that is read")
     check_output(out, force)
-    read = read_images(model, dataset, split, data_dir, output.progress(quiet))
+    read = read_images(model, dataset, split, data_dir, out, output.progress(quiet))
     page = report_page(read.model, read.data, read.logarithms, read.source, model.name, read.first)
     content = page.encode()
     write_output(out, content)

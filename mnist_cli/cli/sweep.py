@@ -18,7 +18,6 @@ from mnist_cli.cli.log import open_log
 from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.signals import Terminated
 from mnist_cli.cli.sweep_report import (
-    RECORD_KEY,
     Told,
     as_csv,
     as_table,
@@ -26,10 +25,11 @@ from mnist_cli.cli.sweep_report import (
     document,
     dry_document,
     failure_sentence,
+    is_log,
 )
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import CheckFailedError, MnistCliError, SettingsError, TrainingStoppedError
-from mnist_cli.files.targets import check_distinct
+from mnist_cli.files.targets import check_distinct, check_kept
 from mnist_cli.recipe import SETTINGS
 
 if TYPE_CHECKING:
@@ -163,13 +163,14 @@ def sweep(
         else:
             click.echo("\n".join(each.name for each in planned))
         return
-    from mnist_cli.data.loading import load_data
+    from mnist_cli.data.loading import data_files, load_data
     from mnist_cli.training.ranking import rank
     from mnist_cli.training.sweep import measured_on_test
     from mnist_cli.training.sweep import sweep as run_all
 
     config = click.get_current_context().meta.get("config")
     check_distinct({"out": out, "log": log, "config": config})
+    check_kept({"log": log}, data_files(dataset, data_dir), "a file of the data set")
     progress = output.progress(quiet)
     data = load_data(dataset, data_dir, progress)
     told = Told(data, progress)
@@ -177,9 +178,7 @@ def sweep(
         with ExitStack() as stack:
             executor, lost, told.workers = stack.enter_context(workers(scheduler, jobs))
             if log:
-                file = stack.enter_context(
-                    open_log(log, progress.remark, force, first_key=RECORD_KEY)
-                )
+                file = stack.enter_context(open_log(log, progress.remark, force, is_log))
                 file.begin()
                 told.write = file.write
             swept = run_all(

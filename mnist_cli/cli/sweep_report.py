@@ -89,16 +89,20 @@ def images_of(result: Result) -> str:
 RECORD_KEY = "model"
 """What the records of a sweep's log begin with."""
 
+MEASURED = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss", "seconds")
+"""What they end with, as `Result` has it."""
+
 
 def run_record(varied: dict[str, Any], result: Result) -> dict[str, Any]:
     """Return what the log has of a run."""
-    return {RECORD_KEY: result.model, **varied} | {
-        "validation_accuracy": result.validation_accuracy,
-        "validation_loss": result.validation_loss,
-        "test_accuracy": result.test_accuracy,
-        "test_loss": result.test_loss,
-        "seconds": result.seconds,
-    }
+    measured = {name: getattr(result, name) for name in MEASURED}
+    return {RECORD_KEY: result.model, **varied, **measured}
+
+
+def is_log(keys: Sequence[str]) -> bool:
+    """Return whether a record with these keys, in this order, is one of a sweep's log."""
+    first, varied, measured = keys[:1], keys[1 : -len(MEASURED)], keys[-len(MEASURED) :]
+    return (*first, *measured) == (RECORD_KEY, *MEASURED) and set(varied) <= set(SETTINGS)
 
 
 def as_table(groups: Sequence[Group]) -> str:

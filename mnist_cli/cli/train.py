@@ -17,7 +17,7 @@ from mnist_cli.cli.help import Command
 from mnist_cli.cli.log import open_log
 from mnist_cli.cli.recipe_options import recipe_options
 from mnist_cli.cli.resume import resume_command, use_checkpoint, use_model
-from mnist_cli.cli.train_report import Watch, document, summary
+from mnist_cli.cli.train_report import Watch, document, is_log, summary
 from mnist_cli.config import LONGEST, to_toml
 from mnist_cli.data.sources import SOURCES
 from mnist_cli.errors import SettingsError, TrainingStoppedError, UnfinishedError
@@ -156,7 +156,7 @@ def train(
     check_kept({"log": log}, data_files(dataset, data_dir), "a file of the data set")
     progress = output.progress(quiet)
     with ExitStack() as stack:
-        opened = stack.enter_context(open_log(log, progress.remark, force)) if log else None
+        opened = stack.enter_context(open_log(log, progress.remark, force, is_log)) if log else None
         watch = Watch(stack, progress, opened, resume)
         try:
             result = run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,13 @@ class Watch:
     def should_stop(self) -> bool:
         """Return whether a signal has come."""
         return bool(self.request)
+
+
+def is_log(keys: list[str]) -> bool:
+    """Return whether a record with these keys, in this order, is one of a training's log."""
+    from mnist_cli.training.history import Epoch
+
+    return keys == [field.name for field in fields(Epoch)]
 
 
 def earlier(resume: Path | None) -> list[Epoch]:

@@ -55,7 +55,7 @@ def _is_ours(path: str | Path) -> bool:
 
 
 def write_output(path: str | Path, content: bytes) -> None:
-    """Write a file, whole or not at all.
+    """Write a file, whole or not at all. A link stays, and what it points to is replaced.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def write_output(path: str | Path, content: bytes) -> None:
         If it cannot be written.
     """
     try:
-        with atomic_write(path) as file:
+        with atomic_write(path, follow=True) as file:
             file.write(content)
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -44,8 +44,10 @@ def line_of(path: str | Path) -> Callable[[Record, bool], str]:
     return FORMATS.get(Path(path).suffix.lower(), json_line)
 
 
-def begins_with(path: str | Path, key: str) -> bool:
-    """Return whether a file may hold records whose first key is this one; an empty one may.
+def first_keys(path: str | Path) -> list[str]:
+    """Return the keys of the first record in a file, in order; none of an empty file.
+
+    Of a file of another kind, they are whatever its first line makes.
 
     Raises
     ------
@@ -53,14 +55,15 @@ def begins_with(path: str | Path, key: str) -> bool:
         If it cannot be read.
     """
     with Path(path).open("rb") as file:
-        line = file.readline(LONGEST_LINE).rstrip(b"\r\n")
-    if not line or line.split(b",")[0] == key.encode():
-        return True
+        line = file.readline(LONGEST_LINE)
+    if not line:
+        return []
+    text = line.decode(errors="replace").rstrip("\r\n")
     try:
-        record = json.loads(line)
+        record = json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and key in record
+        return text.split(",")
+    return list(record) if isinstance(record, dict) else [text]
 
 
 def read_records(path: str | Path, text: str) -> Iterator[Record]:

@@ -217,6 +217,46 @@ class TestWhatIsReadIsNotWrittenOver:
                 assert "--errors" in result.stderr
             assert file.read_bytes() == before
 
+    @pytest.mark.parametrize("link", [os.link, os.symlink])
+    @pytest.mark.parametrize(
+        "command",
+        ["report", "plot errors", "plot confusion", "plot distortions", "plot weights", "draw"],
+    )
+    def test_a_page_or_a_plot_replaces_neither_the_model_nor_the_data(
+        self, command: str, link: object, cli: Cli, small_dir: Path, tmp_path: Path
+    ) -> None:
+        pytest.importorskip("matplotlib")
+        data = copy_packed(small_dir, tmp_path / "data")
+        how = ("--data-dir", data, "--hidden", 4, "--epochs", 1, "-q")
+        assert cli("train", *how).exit_code == 0
+        reads_data = command not in ("draw", "plot weights")
+        for number, file in enumerate([*[data / name for name in NAMES], Path("model.npz")]):
+            if (file.name in NAMES and not reads_data) or (
+                file.name == "model.npz" and command == "plot distortions"
+            ):
+                continue
+            before = file.read_bytes()
+            link(file.resolve(), f"other{number}.svg")  # type: ignore[operator]
+            where = ("--data-dir", data) if reads_data else ()
+            out = f"other{number}.svg"
+            result = cli(*command.split(), *where, "--out", out, "--force")
+            assert result.exit_code == 2
+            assert f"--out {out} is a file " in result.stderr
+            assert file.read_bytes() == before
+
+    def test_the_log_of_a_sweep_and_the_data(
+        self, cli: Cli, small_dir: Path, tmp_path: Path
+    ) -> None:
+        data = copy_packed(small_dir, tmp_path / "data")
+        file = data / NAMES[1]
+        before = file.read_bytes()
+        os.link(file, "log")
+        how = ("--vary", "seed=0,1", "--hidden", 4, "--epochs", 1)
+        result = cli("sweep", *how, "--data-dir", data, "--log", "log", "--force")
+        assert result.exit_code == 2
+        assert "--log log is a file of the data set" in result.stderr
+        assert file.read_bytes() == before
+
     def test_the_pictures_and_labels_that_are_packed(self, cli: Cli, tmp_path: Path) -> None:
         (tmp_path / "set").mkdir()
         rows = []
@@ -237,7 +277,49 @@ class TestWhatIsReadIsNotWrittenOver:
         assert {path: path.read_bytes() for path in (tmp_path / "set").iterdir()} == before
 
 
+OTHERS = {
+    "blank first line": "\nyears of work\n",
+    "blank first line of Windows": "\r\nyears of work\r\n",
+    "a table of people": "index,name,phone\n1,Ann,5\n",
+    "a table of labels": "index,label\n1,5\n",
+    "a log of Keras": "epoch,accuracy,loss\n0,0.5,1\n",
+    "another log": '{"_step": 1, "epoch": 1}\n',
+    "other models": "model,path\n1,a\n",
+    "a list": "[1, 2]\n",
+    "no text": "\udcff\n",
+}
+"""Files that are neither a log nor a list of errors, though they may begin with the same word."""
+
+
 class TestWhatIsSomethingElseIsKept:
+    @pytest.mark.parametrize("content", OTHERS.values(), ids=OTHERS)
+    def test_what_begins_like_a_log_or_a_list_of_errors_is_none(
+        self, content: str, cli: Cli, small_dir: Path
+    ) -> None:
+        Path("mine").write_text(content, errors="surrogateescape")
+        before = Path("mine").read_bytes()
+        how = ("--data-dir", small_dir, "--hidden", 4, "--epochs", 1, "-q")
+        assert cli("train", *how).exit_code == 0
+        for command in (
+            ("train", *how, "--log"),
+            ("sweep", *how, "--vary", "seed=0", "--jobs", 1, "--log"),
+            ("evaluate", "--data-dir", small_dir, "--errors"),
+        ):
+            result = cli(*command, "mine")
+            assert result.exit_code == 2, command
+            assert "mine is there already, and no l" in result.stderr
+            assert Path("mine").read_bytes() == before
+
+    @pytest.mark.parametrize("name", ["l.jsonl", "l.csv"])
+    def test_a_log_of_a_sweep_replaces_only_such_a_log(
+        self, name: str, cli: Cli, small_dir: Path
+    ) -> None:
+        how = ("--data-dir", small_dir, "--hidden", 4, "--epochs", 1, "-q", "--log", name)
+        for seeds in ("seed=0", "seed=0,1"):
+            result = cli("sweep", *how, "--jobs", 1, "--vary", seeds)
+            assert result.exit_code == 0, result.stderr
+        assert cli("train", *how).exit_code == 2
+
     def test_a_checkpoint_replaces_only_a_checkpoint(
         self, cli: Cli, thesis: Path, small_dir: Path
     ) -> None:
@@ -314,6 +396,18 @@ class TestWhatOutDoes:
         assert Path("link").is_symlink()
         assert Path("m.npz").read_bytes() != before
         assert Path("hard").read_bytes() == before
+
+    @pytest.mark.parametrize("command", ["draw", "report", "plot weights"])
+    def test_with_a_link_at_a_page_or_a_plot(self, command: str, cli: Cli, small_dir: Path) -> None:
+        pytest.importorskip("matplotlib")
+        data = ("--data-dir", small_dir)
+        assert cli(*self.HOW, *data).exit_code == 0
+        Path("link.svg").symlink_to("page.svg")
+        how = (*command.split(), *(data if command == "report" else ()), "--out", "link.svg")
+        for _ in range(2):
+            assert cli(*how).exit_code == 0
+            assert Path("link.svg").is_symlink()
+            assert Path("page.svg").stat().st_size > 1000
 
     @pytest.mark.parametrize("option", ["--out", "--checkpoint"])
     @pytest.mark.parametrize("kind", ["/dev/null", "/dev/full", "pipe", "/dev/stdout"])
