@@ -108,6 +108,8 @@ def predict(
             raise SettingsError(f"{path} is no picture: if it is a model, say --model {path}.")
     if pictures.count("-") > 1:
         raise SettingsError("- is named twice, but standard input is read once: name it once.")
+    if "-" in pictures and sys.stdin is None:
+        raise SettingsError("- is standard input, which is closed: give it a picture.")
     loaded = [Model.load(path) for path in model]
     progress = output.progress(quiet)
     say_if_alone(progress.remark)
@@ -135,7 +137,8 @@ def predict(
         document = reading(path, prepared, probabilities)
         documents.append(document)
         if not json:
-            click.echo(shown(document, prepared) if sys.stdout.isatty() else line_of(document))
+            is_seen = sys.stdout is not None and sys.stdout.isatty()
+            click.echo(shown(document, prepared) if is_seen else line_of(document))
     if len(failures) == len(documents):
         raise failures[0]
     if json:

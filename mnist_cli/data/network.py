@@ -95,9 +95,10 @@ class Proxy:
             parts = self._parts()
             # urllib3 is stricter than Python about what a host is.
             is_sound = bool(parts.hostname) and parts.port != 0 and parse_url(parts.geturl()).host
+            (parts.hostname or "").encode("idna")  # no part of a name is empty, or too long
         except (ValueError, LocationParseError):
             is_sound = False
-        odd = set(self.url.rpartition("@")[2]) & set(' \\^`{|}<>"')
+        odd = set(self.url.rpartition("@")[2]) & set(' \\^`{|}<>"') or not self.url.isprintable()
         is_cut = re.match(r"[a-z]+:?/", self.url, re.IGNORECASE) and "://" not in self.url
         if not is_sound or odd or is_cut or not parts.scheme.startswith(("http", "socks")):
             raise DownloadError(
@@ -140,6 +141,8 @@ def find_certificates() -> str | bool:
     try:
         if not os.path.exists(path):
             raise FileNotFoundError(2, "there is no such file")
+        if not (os.path.isfile(path) or os.path.isdir(path)):
+            raise OSError(22, "it is no file")  # of a pipe, one would wait for ever
         place = {"capath" if os.path.isdir(path) else "cafile": path}
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**place)
     except ssl.SSLError as error:

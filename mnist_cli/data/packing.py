@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -250,20 +251,20 @@ def _of_csv(folder: Path, labels: Path) -> Labelled:
     """Return the files that a CSV file names, with the digits beside them."""
     labelled: Labelled = []
     try:
-        if (size := labels.stat().st_size) > LARGEST_LABELS:
-            raise DataError(
-                f"{labels} has {size:,} bytes, more than the {LARGEST_LABELS:,} that are read."
-            )
-        with labels.open(encoding="utf-8-sig", newline="") as file:
-            for number, row in enumerate(csv.reader(file), 1):
-                if not row or (number == 1 and row[0].strip().lower() in HEADERS):
-                    continue
-                if len(row) < 2 or row[1].strip() not in map(str, range(CLASSES)):
-                    raise DataError(
-                        f"{labels} has no path and digit in line {number}: write them as "
-                        "'picture.png,7'."
-                    )
-                labelled.append((folder / row[0].strip(), int(row[1])))
+        with labels.open("rb") as file:
+            content = file.read(LARGEST_LABELS + 1)  # a device has no size to ask for
+        if len(content) > LARGEST_LABELS:
+            raise DataError(f"{labels} has more than the {LARGEST_LABELS:,} bytes that are read.")
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        for number, row in enumerate(csv.reader(text), 1):
+            if not row or (number == 1 and row[0].strip().lower() in HEADERS):
+                continue
+            if len(row) < 2 or row[1].strip() not in map(str, range(CLASSES)):
+                raise DataError(
+                    f"{labels} has no path and digit in line {number}: write them as "
+                    "'picture.png,7'."
+                )
+            labelled.append((folder / row[0].strip(), int(row[1])))
     except OSError as error:
         raise DataError(f"{labels} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.data.dataset import Split
-from mnist_cli.data.lookalikes import recognise
+from mnist_cli.data.gunzip import MAGIC
+from mnist_cli.data.lookalikes import Lookalike, recognise
 from mnist_cli.data.mnist import check_digits
 from mnist_cli.errors import DataError
 from mnist_cli.images.resampling import SIDE
@@ -36,6 +37,8 @@ LONGEST = 1 << 14
 
 KEPT = 7
 """One of so many images is kept for testing, where nothing else is."""
+
+GZIP = Lookalike("packed by gzip", "unpack it with 'gunzip'")
 
 
 @dataclass
@@ -107,11 +110,13 @@ class Table:
         cells = line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n").split(b",")
         is_header = not cells[0].strip(b" \"'")[:1].isdigit()
         if not is_whole or len(cells) not in (PIXELS, 1 + PIXELS):
-            what = recognise(line)
-            said = f"is {what.what}" if what and what.cure else f"has {len(cells):,} columns"
+            what = GZIP if line.startswith(MAGIC) else recognise(line)
+            said, advice = f"has {len(cells):,} columns", "save it so"
+            if what and (what.cure or len(cells) == 1):
+                said, advice = f"is {what.what}", what.cure or advice
             raise DataError(
                 f"{self.path} {said}, but a table of images has a label and {PIXELS} greys in each "
-                "row, with commas between: save it so, or name another `data_dir`."
+                f"row, with commas between: {advice}, or name another `data_dir`."
             )
         names = [cell.strip(b" \"'").lower() for cell in cells]
         if (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnist_cli.errors import ModelError, SettingsError
+from mnist_cli.errors import DataError, ModelError, SettingsError
 from mnist_cli.files.atomic import atomic_write
 from mnist_cli.files.records import json_line
 from mnist_cli.model import Model
 from mnist_cli.recipe import Recipe
-from mnist_cli.training.history import Epoch, best_epoch
+from mnist_cli.training.history import Epoch, best_epoch, read_log
 
 MODEL, LOG, RECIPE = "model.npz", "log.jsonl", "recipe.toml"
 """What is in the folder of a run. The model is written last: where it is, the run is done."""
@@ -159,10 +158,11 @@ def _kept(recipe: Recipe, history: Sequence[Epoch]) -> Epoch | None:
 
 def _seconds(log: Path) -> float | None:
     """Return what the epochs of a log took together, or None if it cannot be read."""
+    if not log.is_file():  # of a pipe, one would wait for ever
+        return None
     try:
-        lines = log.read_text("utf-8").splitlines()
-        return _total([json.loads(line)["seconds"] for line in lines])
-    except (OSError, ValueError, KeyError, TypeError):
+        return _total([epoch.seconds for epoch in read_log(log)])
+    except DataError:
         return None
 
 

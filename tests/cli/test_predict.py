@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -219,3 +221,15 @@ def test_ten_bars_stand_beside_the_picture_and_the_reading_in_the_title() -> Non
     assert rows[5].startswith("█" * 28 + "  ")
     assert [row.count("█") - 28 for row in rows[2:12]] == [0, 0, 0, 27, 0, 0, 0, 0, 3, 0]
     assert [click.unstyle(row).split()[-1] for row in (rows[5], rows[10])] == ["90.00%", "10.00%"]
+
+
+@pytest.mark.parametrize(("closed", "status"), [("<&-", 2), (">&-", 0)])
+def test_a_stream_that_is_closed_is_no_fault_of_the_program(
+    closed: str, status: int, model: Path
+) -> None:
+    line = f"{shlex.quote(sys.executable)} -m mnist_cli predict - {closed}"
+    line = f"cat 7.pgm | {line}" if closed == ">&-" else line
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    said = "Error: - is standard input, which is closed: give it a picture.\n"
+    assert done.stderr == (said if status else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -144,8 +145,11 @@ def test_a_table_without_labels_is_not_learned_from(folder: Path, parts: dict[st
 WRONG_TABLES: dict[str, tuple[bytes, str]] = {
     "another number of columns": (b"label,x,y\n1,2,3\n", "has 3 columns"),
     "labels at the end": ((header(False) + ",label\n").encode(), "labels in the last column"),
-    "nothing": (b"", "has 1 columns"),
-    "a page": (b"<!DOCTYPE html><html>", "has 1 columns"),
+    "nothing": (b"", "is empty"),
+    "a page": (b"<!DOCTYPE html><html>", "is a web page"),
+    "semicolons": (b"label;1x1;1x2\n1;2;3\n", "is a text that begins with 'label;1x1;1x2'"),
+    "packed": (gzip.compress(b"label,1x1,1x2\n"), "is packed by gzip, but a table"),
+    "packed by another": (b"BZh91AY&SY,,,", "unpack it with 'bunzip2', or name another"),
     "no rows": ((header() + "\n").encode(), "no rows"),
     "a letter": (b"7" + b",x" * 784 + b"\n" + b"1" + b",0" * 784, "line 1|no rows|line 2"),
     "a grey of 256": (b"7" + b",256" * 784 + b"\n", "line 1"),

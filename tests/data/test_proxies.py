@@ -107,6 +107,12 @@ def test_a_password_that_a_proxy_refuses_is_told_and_not_shown(mirror: str, cli:
         "http//proxy:3128",
         "http://a_b c:1",
         f"http://anna:{SECRET}@h:port",
+        "http://h:80\n",
+        f"http://anna:{SECRET}@h:80\r",
+        "http://h:80/\x1b[31m",
+        "http://.:80",
+        "http://a..b:80",
+        f"http://{'a' * 64}:80",
     ],
 )
 def test_a_variable_that_names_no_proxy_is_blamed_and_not_the_mirror(value: str, cli: Cli) -> None:
@@ -173,12 +179,14 @@ def test_certificates_that_a_variable_names_are_trusted(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-@pytest.mark.parametrize("kind", ["missing", "empty", "no certificate"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "no certificate", "pipe"])
 def test_certificates_that_are_not_there_are_told_by_their_variable(
     variable: str, kind: str, secret_web: Web, cli: Cli, tmp_path: Path
 ) -> None:
     path = tmp_path / "ca.pem"
-    if kind != "missing":
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind != "missing":
         path.write_text("" if kind == "empty" else "hello\n")
     said = refused(cli, secret_web.url, **{variable: str(path)})
     assert f"{variable} names {path}" in said

@@ -221,3 +221,4 @@ def test_labels_of_pictures_are_judged_by_their_size(tmp_path: Path) -> None:
     folder.mkdir()
     sparse(folder / "labels.csv", 6 << 30)
     assert "labels.csv" in refused(tmp_path, "pack", "pictures", "out")
+    assert "/dev/zero" in refused(tmp_path, "pack", "pictures", "out", "--labels", "/dev/zero")

@@ -275,6 +275,24 @@ def test_a_run_without_a_log_has_no_seconds(swept: Sweeping, tmp_path: Path) -> 
     assert save(tmp_path / "runs", "seed=1", model).seconds is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="POSIX pipes")
+@pytest.mark.parametrize("log", ["pipe", "large", "deep", "no text"])
+def test_a_run_whose_log_is_something_else_is_done_all_the_same(
+    log: str, swept: Sweeping, tmp_path: Path
+) -> None:
+    swept("seed=0")
+    path = tmp_path / "runs" / "seed=0" / "log.jsonl"
+    path.unlink()
+    if log == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_bytes({"deep": b"[" * 100_000 + b"\n", "no text": b"\xff\n"}.get(log, b""))
+        if log == "large":
+            os.truncate(path, 6 << 30)
+    (found,) = results(tmp_path / "runs")
+    assert found.seconds is None
+
+
 def test_processes_give_the_bits_of_threads_and_threads_do_too(
     data: Dataset, small_dir: Path, tmp_path: Path
 ) -> None:
