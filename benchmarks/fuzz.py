@@ -5,7 +5,8 @@
 
 Sound files are damaged at random, by bytes and by what they are made of, and read as the program
 reads them. Anything but a result or an `MnistCliError` is a failure, and so are more than ten
-seconds, or more memory than the limit. Every failing input is kept, and the exit status is 1.
+seconds, twice, or more memory than the limit. Every failing input is kept, and the exit status is
+1.
 """
 
 from __future__ import annotations
@@ -341,6 +342,20 @@ FORMATS = [
 ]
 
 
+def judged(read: Callable[[Path], object], path: Path, name: str) -> tuple[bool, bool, float]:
+    """Read a file; return whether that ended well, whether by a sentence, and the seconds."""
+    is_good, is_refused = True, False
+    started = time.perf_counter()
+    try:
+        read(path)
+    except (MnistCliError, click.ClickException) as error:
+        is_good, is_refused = "\n" not in str(error), True
+    except BaseException as error:
+        is_good = False
+        print(f"{name}: {type(error).__name__}: {error}")
+    return is_good, is_refused, time.perf_counter() - started
+
+
 def main() -> None:
     """Read damaged files, and print a line for each format."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -365,18 +380,10 @@ def main() -> None:
             for number in range(arguments.count):
                 content = damage(sound, rng)
                 path.write_bytes(content)
-                started = time.perf_counter()
-                try:
-                    read(path)
-                except (MnistCliError, click.ClickException) as error:
-                    refused += 1
-                    is_good = "\n" not in str(error)
-                except BaseException as error:
-                    is_good = False
-                    print(f"{kind} {number}: {type(error).__name__}: {error}")
-                else:
-                    is_good = True
-                seconds = time.perf_counter() - started
+                is_good, is_refused, seconds = judged(read, path, f"{kind} {number}")
+                if seconds > SECONDS:  # a machine that was busy for once is no failure
+                    seconds = judged(read, path, f"{kind} {number}, again")[2]
+                refused += is_refused
                 slowest = max(slowest, seconds)
                 if not is_good or seconds > SECONDS:
                     failed += 1

@@ -107,6 +107,15 @@ class Model:
         """The name of the data set it was trained on, if it is known."""
         return self.metadata.get("dataset")
 
+    @property
+    def trained_on(self) -> str | None:
+        """What to call the data it was trained on: a data set, or its form if it is another one."""
+        source = SOURCES.get(self.dataset or "")
+        sums = self.metadata.get("data")
+        if source and source.published and sums and not source.published.has(sums):
+            return f"data in the form of {self.dataset}"
+        return self.dataset
+
     def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
         """Return the digit that each image is read as, shape (N,).
 

@@ -221,19 +221,26 @@ def curves(runs: Mapping[str, Sequence[Epoch]]) -> Figure:
         (panels[2], "Learning rate", "learning rate, at the last step"),
     ):
         panel.set(title=title, xlabel="epoch", ylabel=unit)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
         panel.grid(True)
     if all(epoch.train_loss > 0 for history in runs.values() for epoch in history):
         panels[0].set_yscale("log")
         panels[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panels[0].yaxis.set_major_formatter(ScalarFormatter())
         panels[0].yaxis.set_minor_formatter(NullFormatter())
+    is_validated = any(
+        epoch.validation_loss is not None or epoch.validation_accuracy is not None
+        for history in runs.values()
+        for epoch in history
+    )
     parts = [
         Line2D([], [], color="0.2", linestyle="--", marker="o", markerfacecolor="white"),
         Line2D([], [], color="0.2", marker="o"),
     ]
     runs_shown, names = panels[2].get_legend_handles_labels()
     said = ["training, mean over the epoch", "validation, after the epoch"]
+    if not is_validated:
+        parts, said = parts[:1], said[:1]
     figure.legend([*parts, *runs_shown], [*said, *names], loc="outside lower center", ncols=3)
     return figure
 
@@ -300,7 +307,8 @@ def errors(
     """
     worst = sorted(misread, key=lambda one: (-one.probability, one.index))[:count]
     of = _of(source) + f"{len(misread):,} of {len(images):,} digits misread"
-    shown = f"; the {len(worst)} most certain readings" if len(worst) < len(misread) else ""
+    most = "most certain reading" if len(worst) == 1 else f"{len(worst)} most certain readings"
+    shown = f"; the {most}" if len(worst) < len(misread) else ""
     columns, rows = min(10, max(6, len(worst))), max(1, -(-len(worst) // 10))
     figure = _figure(0.94 * columns, 0.9 + 1.26 * rows, of + shown, "compressed")
     if not worst:
@@ -333,6 +341,8 @@ def weights(model: Model) -> Figure:
     limit = float(np.quantile(np.abs(images), 0.998)) or 1.0
     of = "" if hidden == model.network.hidden else f"of {model.network.hidden:,} "
     title = f"What {hidden:,} {of}hidden units look for"
+    if model.network.hidden == 1:
+        title = "What the hidden unit looks for"
     figure = _figure(9, 1.2 + 7.8 * rows / max(columns, 8), title, "compressed")
     axes, sheet = _tiles(figure, images, columns, cmap=SCALE, vmin=-limit, vmax=limit)
     axes.set_title("light where ink raises a unit, dark where it lowers it", fontsize=9)

@@ -185,7 +185,13 @@ def test_a_run_may_have_any_name() -> None:
     assert plots.save(figure)
     (legend,) = figure.legends
     shown = [text.get_text().strip().replace("\\$", "$") for text in legend.get_texts()]
-    assert shown[2:] == [*names[:-1], "…" + "x" * 27]
+    assert shown == ["training, mean over the epoch", *names[:-1], "…" + "x" * 27]
+
+
+def test_a_single_epoch_is_one_mark_at_a_whole_number() -> None:
+    for panel in plots.curves({"a": history(1)}).axes:
+        left, right = panel.get_xlim()
+        assert [tick for tick in panel.get_xticks() if left <= tick <= right] == [1]
 
 
 def test_the_most_certain_errors_come_first() -> None:
@@ -196,6 +202,8 @@ def test_the_most_certain_errors_come_first() -> None:
     ]
     of = plots.errors(IMAGES, MISREAD, source="mnist, test").get_suptitle()
     assert of == "mnist, test: 60 of 60 digits misread; the 50 most certain readings"
+    alone = plots.errors(IMAGES, MISREAD, count=1)
+    assert alone.get_suptitle() == "60 of 60 digits misread; the most certain reading"
     without = plots.errors(IMAGES, [])
     assert without.get_suptitle() == "0 of 60 digits misread"
 

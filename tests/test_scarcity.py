@@ -99,6 +99,16 @@ def test_a_check_of_a_file_that_cannot_be_watched_is_refused(
         check_apart(str(tmp_path / "mine.py"), Request())
 
 
+def test_a_sweep_without_room_for_its_processes_is_refused(
+    no_threads: None, cli: Cli, small_dir: Path
+) -> None:
+    how = ("--hidden", 4, "--epochs", 1, "--vary", "seed=0,1", "--jobs", 2)
+    result = cli("sweep", "--data-dir", small_dir, *how)
+    assert result.exit_code == 2
+    assert "A sweep in 2 processes meets a limit on processes and threads" in result.stderr
+    assert "ask for fewer processes by --jobs" in result.stderr
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "gradcheck"])
 def test_in_little_memory_no_command_ends_as_a_check_that_said_no(

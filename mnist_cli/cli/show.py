@@ -78,7 +78,7 @@ def report(path: Path, model: Model) -> str:
             "network",
             f"{network.inputs}-{network.hidden}-{CLASSES}, {count}",
         ),
-        ("trained on", shown(metadata.get("dataset", "not known"))),
+        ("trained on", shown(model.trained_on or "not known")),
     ]
     for name, title in (("test_accuracy", "test accuracy"), ("test_loss", "test loss")):
         if isinstance(metadata.get(name), float):

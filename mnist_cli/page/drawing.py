@@ -67,7 +67,7 @@ def data(model: Model) -> dict[str, Any]:
 
 def kind(model: Model) -> str:
     """Return what the model is: its size and its data."""
-    trained = f", trained on {model.dataset}" if model.dataset else ""
+    trained = f", trained on {model.trained_on}" if model.trained_on else ""
     return f"{INPUTS}-{model.network.hidden}-{CLASSES} units{trained}"
 
 

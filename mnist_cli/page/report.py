@@ -124,7 +124,7 @@ def recipe(model: Model) -> str:
 
 def data_of(model: Model, source: str) -> str:
     """Return what was learned from and what was read."""
-    rows: list[Row] = [("learned from", model.dataset or "not known"), ("measured on", source)]
+    rows: list[Row] = [("learned from", model.trained_on or "not known"), ("measured on", source)]
     for title, key in (("mnist-cli", "mnist_cli_version"), ("NumPy", "numpy_version")):
         if key in model.metadata:
             rows.append((title, model.metadata[key]))
@@ -205,11 +205,11 @@ def misread_digits(images: Split, logarithms: Array, first: int, source: str) ->
     """Return the misread digits."""
     found = misread(logarithms, images.labels)
     figure = plot_errors(images.images, found, SHOWN, first, source)
-    told = f"{len(found):,} digits were misread; those with the most certain readings are shown."
+    told = f"{len(found):,} of {len(images):,} digits were misread; the most certain are shown."
     return picture(save(figure), told)
 
 
 def weights(model: Model) -> str:
     """Return the weights of the hidden units."""
-    told = f"The weights of {model.network.hidden:,} hidden units, an image each."
+    told = f"The weights of the hidden units, {model.network.hidden:,} in all, an image each."
     return picture(save(plot_weights(model)), told)

@@ -17,6 +17,9 @@ from multiprocessing.connection import Connection
 from threading import Event, Thread, current_thread, main_thread
 from typing import ParamSpec, TypeVar
 
+from mnist_cli.errors import SettingsError
+from mnist_cli.parallel.threads import started
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -36,7 +39,17 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
 
     If it ends by an exception, they learn by `is_given_up` that nobody wants what they do any more.
     Ctrl-C is for this process alone; and if this process is killed, they end, too.
+
+    Raises
+    ------
+    SettingsError
+        If a limit on processes and threads leaves no room for them.
     """
+    if not _has_room(OF_A_POOL + OF_A_PROCESS * min(count, MOST_PROBED)):
+        raise SettingsError(
+            f"A sweep in {count} processes meets a limit on processes and threads, as 'ulimit -u' "
+            "or a container sets one: raise it, or ask for fewer processes by `jobs`."
+        )
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     with (
@@ -50,6 +63,34 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
             ours.close()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+OF_A_POOL, OF_A_PROCESS = 3, 2
+"""Threads and processes that a pool takes: two threads and a process of Python's, and for each of
+its own processes that and a thread in it."""
+
+MOST_PROBED = 32
+"""Processes for which room is looked for, at most."""
+
+
+def _has_room(tasks: int) -> bool:
+    """Return whether so many threads can be started, which count as processes do.
+
+    In a pool that has begun, Python fails on threads of its own where none can be started.
+    """
+    end = Event()
+    threads = [Thread(target=end.wait, daemon=True) for _ in range(tasks)]
+    begun = []
+    try:
+        for thread in threads:
+            if not started(thread):
+                return False
+            begun.append(thread)
+        return True
+    finally:
+        end.set()
+        for thread in begun:
+            thread.join()
 
 
 @contextmanager

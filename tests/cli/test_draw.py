@@ -21,7 +21,7 @@ def test_a_page_is_made_of_a_model(cli: Cli, model: Path) -> None:
     page = Path("draw.html")
     assert result.stdout == f"draw.html  {page.stat().st_size / 1000:.0f} kB\n"
     first = page.read_bytes()
-    assert b"784-16-10 units, trained on mnist" in first
+    assert b"784-16-10 units, trained on data in the form of mnist" in first
     document = json.loads(cli("draw", model, "--out", "other.html", "--json").stdout)
     assert document == {"out": "other.html", "bytes": len(first), "model": "model.npz"}
     assert Path("other.html").read_bytes() == first, "the same model makes the same page"

@@ -26,6 +26,7 @@ def test_a_report_is_made_of_a_model_and_data(cli: Cli, model: Path, small_dir: 
     assert (result.exit_code, result.stderr) == (0, "")
     page = Path("report.html").read_text("utf-8")
     assert f"images of {small_dir}, test" in page
+    assert "data in the form of mnist" in page
     assert "<dd>200</dd>" in page
     ask = ("report", model, "--data-dir", small_dir, "--split", "validation")
     document = json.loads(cli(*ask, "--out", "v.html", "--json").stdout)

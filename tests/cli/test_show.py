@@ -25,7 +25,7 @@ def test_layers_recipe_data_and_history_are_shown(cli: Cli, model: Path) -> None
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [re.split(r" {2,}", line) for line in result.stdout.splitlines()]
     assert ["network", "784-4-10, 3,190 parameters"] in lines
-    assert ["trained on", "mnist"] in lines
+    assert ["trained on", "data in the form of mnist"] in lines
     assert ["1, relu", "W1", "784 × 4", "3,136"] in lines
     assert ["", "b2", "10", "10"] in lines
     marked = {line[0]: line[2] for line in lines if len(line) == 3 and line[2].startswith("*")}
