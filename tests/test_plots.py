@@ -216,7 +216,8 @@ def test_of_very_many_hidden_units_the_first_are_drawn() -> None:
 def test_many_hidden_units_are_drawn_and_one() -> None:
     for hidden in (1, 17, 300):
         figure = plots.weights(model(hidden))
-        assert f"What {hidden} hidden units look for" in texts(figure)
+        units = "the hidden unit looks" if hidden == 1 else f"{hidden} hidden units look"
+        assert f"What {units} for" in texts(figure)
         assert plots.save(figure, "png")
 
 
