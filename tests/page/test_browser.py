@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mnist_cli import Recipe, load_data, train
 from mnist_cli.data.dataset import Dataset
+from mnist_cli.errors import PictureError
 from mnist_cli.images.picture import prepare
 from mnist_cli.model import Model
 from mnist_cli.nn.losses import SoftmaxCrossEntropy
@@ -231,6 +232,79 @@ def test_hard_pictures_are_framed_as_by_the_program(
         assert np.abs(np.array(found["image"]) - prepared.image.ravel()).max() <= 1
         taken |= set(prepared.steps)
     assert {"lines dropped", "inverted", "specks dropped"} <= taken
+
+
+LINED = ("ruled", "squared", "across", "down", "table", "frame", "filled", "short", "chalk")
+"""Sheets with lines and edges, as `lined_sheet` makes them."""
+
+
+def lined_sheet(kind: str, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a sheet with a digit, and lines or edges of a kind, at random places and angles."""
+    height, width = rng.integers(70, 260, 2)
+    scale = int(rng.integers(2, max(3, min(height, width) // 28 + 1)))
+    top, left = rng.integers(0, height - 28 * scale + 1), rng.integers(0, width - 28 * scale + 1)
+    grey = np.full((height, width), 255.0)
+    paper = grey[top : top + 28 * scale, left : left + 28 * scale]
+    paper -= 0.9 * np.kron(image, np.ones((scale, scale)))
+    y, x = np.mgrid[:height, :width]
+    at, ink = rng.random(), rng.integers(20, 200)
+    if kind in ("ruled", "chalk"):
+        step, tilt = rng.integers(12, 40), rng.uniform(-0.055, 0.055)
+        line = np.floor(y + tilt * x + at * step) % step < rng.integers(1, 3)
+    elif kind == "squared":
+        step = rng.integers(10, 30)
+        line = (y % step == step // 2) | (x % step == step // 3)
+    elif kind in ("across", "down"):
+        along, size = (y, height) if kind == "across" else (x, width)
+        line = (along - int(at * size)) // 2 == 0
+    elif kind == "table":
+        line = (x < rng.integers(2, 12)) | ((at < 0.5) & (y >= height - 5))
+    elif kind == "frame":
+        inner = np.minimum(np.minimum(y, height - 1 - y), np.minimum(x, width - 1 - x))
+        line = inner // 3 == 1
+    elif kind == "filled":
+        rows, columns = (np.flatnonzero((grey < 128).any(axis=axis)) for axis in (1, 0))
+        inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        grey, y = grey[inside], y[inside]
+        line = (at < 0.5) & (y == y[len(y) // 2])
+    else:
+        line = (y == int(at * height)) & (x < width * rng.uniform(0.6, 0.98))
+    grey = np.where(line, np.minimum(grey, ink), grey)
+    if kind == "chalk":
+        grey = 255 - grey
+    if rng.random() < 0.25:
+        grey = grey + rng.normal(0, rng.uniform(1, 6), grey.shape)
+    return np.clip(grey, 0, 255).round().astype(np.uint8)
+
+
+def test_lines_and_edges_are_dropped_as_by_the_program(
+    show: Callable[..., Any], digits: Dataset, rng: np.random.Generator
+) -> None:
+    page = show()
+    taken: dict[str, set[bool]] = {kind: set() for kind in LINED}
+    for number, image in enumerate(digits.test.images[:108]):
+        kind = LINED[number % len(LINED)]
+        sheet = lined_sheet(kind, image, rng)
+        found = page.execute_script(
+            """const data = Float32Array.from(arguments[0], (grey) => grey / 255);
+            try {
+              const {image, steps} = prepare({width: arguments[1], height: arguments[2], data});
+              return {image: [...image], steps};
+            } catch (error) { return null; }""",
+            sheet.ravel().tolist(),
+            *sheet.shape[::-1],
+        )
+        try:
+            prepared = prepare(sheet)
+        except PictureError:
+            assert found is None, (number, kind)
+            continue
+        assert found["steps"] == list(prepared.steps), (number, kind)
+        assert np.abs(np.array(found["image"]) - prepared.image.ravel()).max() <= 1, (number, kind)
+        taken[kind].add("lines dropped" in prepared.steps)
+    for kind in LINED:
+        assert True in taken[kind] or kind == "short", kind
+    assert False in taken["filled"], "bars of a digit that fills the picture are no lines"
 
 
 @pytest.mark.parametrize("kind", ["mouse", "touch", "pen"])
