@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from mnist_cli.gradcheck.comparison import Comparison
+from mnist_cli.gradcheck.dense_chain import Dense, dense_chains
 from mnist_cli.gradcheck.operation import Array
 from mnist_cli.gradcheck.point import SMALL, Point
 
@@ -83,6 +84,11 @@ class Evidence:
         """The labels as they were given, with one example in each row."""
         labels = self.operation.labels
         return None if labels is None or labels.ndim < 2 else self.operation.rows(labels)
+
+    @cached_property
+    def dense_chains(self) -> list[list[Dense]]:
+        """The ways in which this is a parameter of a chain of dense layers; none if it is not."""
+        return [] if self.is_input or not self.is_small else list(dense_chains(self.point))
 
     @property
     def batch_size(self) -> int:

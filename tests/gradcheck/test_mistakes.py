@@ -620,6 +620,17 @@ def test_a_comparison_without_a_point_knows_shapes_factors_and_places() -> None:
     assert name(RNG.standard_normal((5, 4))) == "unknown"
 
 
+def test_a_single_number_is_off_by_a_factor_that_means_something_or_by_none() -> None:
+    exact = np.array([[0.75]])
+
+    def name(computed: Array) -> str:
+        return diagnose_comparison(compare(computed, exact, 1e-10), batch_size=6).name
+
+    assert name(6 * exact) == "batch-size-missing"
+    assert name(-exact) == "sign-flipped"
+    assert name(1.3 * exact) == "unknown"
+
+
 def test_what_is_known_besides_is_said_of_numbers_that_nothing_explains() -> None:
     operation = layer(tanh, lambda dout, x, **_: dout * np.cos(5 * x))
     point = Point(operation, np.random.default_rng(0))

@@ -40,8 +40,10 @@ def recognise(
     """Return the operations that somebody's code is: one, or one for each operator of a class.
 
     Where it can be read in several ways, it is the first in which its gradients are right; else
-    the first that runs. A wrong gradient is right in another reading by no chance; and where two
-    readings differ only in a sign, as of ``(x − t)²``, the names of the arguments decide.
+    the first that runs. A wrong gradient is right in another reading by no chance, but with one
+    example it may be, as a forgotten 1/N does not show there: code that runs with several is judged
+    by these. Where two readings differ only in a sign, as of ``(x − t)²``, the names of the
+    arguments decide.
 
     Returns
     -------
@@ -123,6 +125,10 @@ class Search:
         """The first that is right, where another mistake would be, too."""
         self.is_certain = False
         self._has_several_outputs = False
+        self._fails_with_several = False
+        """Whether a reading with several examples gives all gradients, in the right shapes.
+
+        They are wrong, then. With one example they may be right, where the 1/N is forgotten."""
         self._rank = (0, 0, 0)
         """Whether what is found has no gradients, some, or all of the right shapes; how many are
         right; and how many are not zero."""
@@ -170,13 +176,12 @@ class Search:
         if operation.has_label_gradient:
             self.partial = self.partial or operation  # what has a gradient may be no labels
             return False
-        if is_whole(point, operation.reading.draws) and agrees(point):
-            if any(
-                n not in point.computed for n in operation.parameters if n not in operation.data
-            ):
+        has_all = is_whole(point, operation.reading.draws)
+        if has_all and agrees(point):
+            if lacks_gradient(operation, point):
                 self.lacking = self.lacking or operation  # another shape may have them all
                 return False
-            if is_degenerate(point):
+            if is_degenerate(point) or (operation.batch_axis is None and self._fails_with_several):
                 self.partial = self.partial or operation
                 return False
             self.found = operation
@@ -194,6 +199,8 @@ class Search:
         right = sum(agrees(point, {name: gradient}) for name, gradient in felt.items())
         if right == len(point.computed):
             right = 0  # it is this reading that is not to be believed, see above
+        if operation.batch_axis is not None and has_all and all(fit):
+            self._fails_with_several |= not lacks_gradient(operation, point)
         rank = (0 if not fit else 2 if all(fit) else 1, right, len(felt))
         if self.found is None or rank > self._rank:
             self.found, self._rank = operation, rank
@@ -277,6 +284,11 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
 def is_whole(point: Point, names: Iterable[str]) -> bool:
     """Return whether there is a gradient to each of the arguments, where one is asked for."""
     return all(name in point.computed or name in point.operation.exempt for name in names)
+
+
+def lacks_gradient(operation: CodeOperation, point: Point) -> bool:
+    """Return whether there is a parameter that has no gradient."""
+    return any(n not in point.computed for n in operation.parameters if n not in operation.data)
 
 
 def is_degenerate(point: Point) -> bool:

@@ -96,12 +96,16 @@ def is_mean(evidence: Evidence) -> bool:
 
 
 def _named(evidence: Evidence, name: str) -> Iterator[Claim]:
-    factor = ratio(evidence.computed, evidence.exact, known(evidence.exact))
+    computed, exact = evidence.computed, evidence.exact
+    factor = ratio(computed, exact, known(exact))
+    if factor is None and computed.size == 1 and exact.all():
+        # A single number is some factor times any other: only one that means something tells.
+        factor = None if name == "constant-factor" else float((computed / exact).item())
     if factor is None:
         return
-    found, sentence = meaning(factor, evidence.batch_size, evidence.exact.shape, is_mean(evidence))
+    found, sentence = meaning(factor, evidence.batch_size, exact.shape, is_mean(evidence))
     if found == name:
-        yield factor * evidence.exact, sentence
+        yield factor * exact, sentence
 
 
 @mistake(

@@ -77,6 +77,7 @@ NO_PENALTY = "regulariser-missing"
 ONLY_PENALTY = "weight-decay-included"
 PENALTY_TWICE = "regulariser-twice"
 MISSING = "batch-size-missing"
+PASSED_ON = "not-differentiated"
 TWICE = "batch-size-twice"
 NOT_CHECKED = "not-checked gradient-missing"
 
@@ -373,7 +374,7 @@ _right("networks", "LayeredNet", note="loss(x, t), gradient(x, t); arrays shared
 _wrong(
     "networks",
     "LayeredNetPassing",
-    "not-differentiated unknown",
+    "not-differentiated",
     "the sigmoid is not differentiated",
     rows=("to W1", "to b1"),
 )
@@ -386,20 +387,20 @@ _right("networks", "EntropyNetwork", note="the same, with the cross-entropy")
 _wrong(
     "networks",
     "MismatchedNetwork",
-    "not-differentiated sigmoid-not-differentiated unknown",
+    "not-differentiated",
     "a - y without the sigmoid's derivative",
 )
 _right("networks", "DerivativeNetwork([4, 3, 2])", note="only cost_derivative(a, y)")
 _wrong(
     "networks",
     "DerivativeNetworkOfActivation([4, 3, 2])",
-    "output-for-input unknown",
+    "output-for-input",
     "sigmoid_prime of an activation, in the hidden layer",
 )
 _right("networks", "propagate", *LOGISTIC, note="b is a number with a gradient")
 _wrong("networks", "propagate_sum", MISSING, "db is not divided", *LOGISTIC, rows=("to b",))
 _right("networks", "model", "--columns", note="takes the file's own params")
-_wrong("networks", "model_transposed", "input-for-output unknown", "1 - Z²", "--columns")
+_wrong("networks", "model_transposed", "input-for-output", "1 - Z²", "--columns")
 _right("networks", "LogisticRegression", note="loss(X, y) -> loss, one gradient")
 _wrong("networks", "LogisticRegressionSign", "sign-flipped", "the sign", rows=("to w",))
 _right("networks", "BookNet", note="forward returns two activations, which backward is given")
@@ -562,7 +563,8 @@ _right("recurrent", "lookup_forward")
 NOT_FAR = ("--skip", "large-inputs")
 
 _right("three_functions", "forward_propagation", note="parameters by the file's own function")
-_wrong("three_functions", "scores_forward", "unknown", "no slope of the tangent", rows=("to W1",))
+_wrong("three_functions", "scores_forward", PASSED_ON, "no slope of the tangent", rows=("to W1",))
+_wrong("three_functions", "totals_forward", MISSING, "a sum for a mean", rows=("to W1", "to b2"))
 _right("three_functions", "model_forward", *NOT_FAR, note="the output is given to backward")
 _right("three_functions", "ridge_forward", note="a cost with a regulariser")
 _wrong("three_functions", "lasso_forward", NO_PENALTY, "in the cost alone", rows=("to W1",))
