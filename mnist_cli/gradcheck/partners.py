@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from mnist_cli.gradcheck.adapters.shapes import is_weight
@@ -34,7 +34,7 @@ WORDS = (
 )
 """What people put before or behind the name of a function to name its derivative."""
 
-EXCHANGED = (
+FORWARDS = (
     ("backwards", "forwards"),
     ("backward", "forward"),
     ("backprop", "forwardprop"),
@@ -42,6 +42,10 @@ EXCHANGED = (
     ("bprop", "fprop"),
     ("bwd", "fwd"),
     ("back", "forward"),
+)
+"""A word in a derivative's name, and the one that stands in its place in the function's."""
+
+LOSSES = (
     ("gradients", "loss"),
     ("gradients", "cost"),
     ("gradient", "loss"),
@@ -49,7 +53,7 @@ EXCHANGED = (
     ("grad", "loss"),
     ("grad", "cost"),
 )
-"""A word in a derivative's name, and the one that stands in its place in the function's."""
+"""The same, where it is that of a loss."""
 
 GRADIENT = re.compile(
     r"(d|g|d_\w+|d[A-Z]\w*|d[a-z]\d*|\w*grads?|\w*grads?_\w+|\w*gradients?\w*"
@@ -109,21 +113,28 @@ def _plain(name: str) -> str:
 def _stems(name: str) -> Iterator[str]:
     """Yield what the function may be called whose derivative has this name."""
     plain = _plain(name)
-    for backward, forward in EXCHANGED:
-        if backward in plain:
-            yield plain.replace(backward, forward)
-            # batchnorm_backward_alt is one more derivative of batchnorm_forward.
-            yield plain[: plain.index(backward)] + forward
+    yield from _exchanged(plain, FORWARDS)
     for word in WORDS:
         if plain.endswith(word):
             stem = plain.removesuffix(word)
             yield from (stem, stem.removesuffix("2"))  # relu2deriv
         if plain.startswith(word):
             yield from (plain.removeprefix(word), plain.removeprefix(word).removeprefix("of"))
+    # Of softmax and softmax_loss, softmax_grad belongs to the one that is in its name.
+    yield from _exchanged(plain, LOSSES)
     if name.endswith(("_d", "_D")):
         yield plain[:-1]
     if plain.startswith("d"):
         yield plain[1:]
+
+
+def _exchanged(plain: str, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a derivative's name with the word for a function in the place of its own."""
+    for backward, forward in pairs:
+        if backward in plain:
+            yield plain.replace(backward, forward)
+            # batchnorm_backward_alt is one more derivative of batchnorm_forward.
+            yield plain[: plain.index(backward)] + forward
 
 
 def returns_gradient(function: Any, name: str = "") -> bool:

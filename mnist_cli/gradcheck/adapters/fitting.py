@@ -74,7 +74,9 @@ def fittings(
         except UserCodeError as error:
             refused = refused or error
             continue
-        if not request.shapes and is_repeated(operation, computed):
+        if not request.shapes and (
+            is_repeated(operation, computed) or is_jacobian_of_all(operation, session)
+        ):
             repeated = repeated or whole
             continue
         yield whole
@@ -116,6 +118,13 @@ def is_repeated(operation: CodeOperation, computed: Arrays) -> bool:
             if computed[name].size > operation.at[name].size or is_vector:
                 return True
     return False
+
+
+def is_jacobian_of_all(operation: CodeOperation, session: CodeSession) -> bool:
+    """Return whether a derivative is the Jacobian of all numbers of a batch: it is for a vector."""
+    derivative, out = session.derivative, np.asarray(session.out)
+    is_batch = operation.batch_axis is not None and out.ndim > 1
+    return is_batch and derivative is not None and derivative.shape == (out.size, out.size)
 
 
 def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:

@@ -190,7 +190,7 @@ def _calls(
             )
             for argument, slot in slots
         )
-        against = named_first and labels == open_ones[1]
+        against = len(open_ones) == 2 and labels == open_ones[named_first]
         arrays = (*(n for n in open_ones if n != labels), *known)
         names = frozenset(argument.name for argument in arguments(function))
         yield Call(made, arrays, labels, against, known, names)
@@ -207,8 +207,10 @@ def label_choices(names: Sequence[str]) -> Iterator[str | None]:
             yield from (first, second, None)
         elif any(is_named_parameter(name) for name in names):
             yield None
-        elif is_label(second) or not (_are_inputs(names) or shapes.is_hidden_state(second)):
+        elif is_label(second):
             yield from (second, None)
+        elif not (_are_inputs(names) or shapes.is_hidden_state(second)):
+            yield from (second, None, first)
         else:
             yield from (None, second)
         return

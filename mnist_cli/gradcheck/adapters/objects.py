@@ -11,14 +11,17 @@ thing.forward()             thing.backward()              from self.input into s
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Literal
 
+import numpy as np
+
 from mnist_cli.gradcheck.adapters.backwards import backward_slots
-from mnist_cli.gradcheck.adapters.drawing import Draw
+from mnist_cli.gradcheck.adapters.drawing import FEATURES, Draw
 from mnist_cli.gradcheck.adapters.forwards import Call, calls, of_places
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
 from mnist_cli.gradcheck.adapters.signature import arguments, takes_any
@@ -109,7 +112,7 @@ def of_methods(
                     yield made(state, forward, backward, call, wants, is_layer=True)
             continue
         if not call.arrays and call.labels is None:
-            yield from of_state(state, forward, backward)
+            yield from of_state(with_input(state, forward, request), forward, backward)
             continue
         if is_derivative and call.labels is None and len(call.arrays) == 1:
             for wants in backward_slots(b, call, request, is_derivative=True):
@@ -192,6 +195,31 @@ def of_one_method(state: State, forward: str, request: Request) -> Iterator[Read
     for call in calls(getattr(state.thing, forward), request):
         if call.arrays:
             yield made(state, forward, None, call, (), is_layer=True)
+
+
+def with_input(state: State, forward: str, request: Request) -> State:
+    """Return the state with an input in the place from which forward reads one, if there is none.
+
+    As of an object that says ``self.input = None``, or leaves that to the one who uses it.
+    """
+    own = attributes(state.thing)
+    if any(is_float_array(value) for value in own.values()):
+        return state
+    try:
+        source = inspect.getsource(getattr(state.thing, forward))
+    except (OSError, TypeError):
+        return state
+    for name in HELD_INPUTS:
+        if own.get(name) is None and re.search(rf"\bself\.{name}\b(?!\s*=[^=])", source):
+            shape = request.shapes.get(name) or request.shapes.get("") or (FEATURES,)
+            x = np.random.default_rng(request.seed).standard_normal(shape)
+            try:
+                thing = copy.copy(state.thing)
+                setattr(thing, name, x)
+            except Exception:  # an object that lets nobody set it
+                return state
+            return State(thing, state.outside)
+    return state
 
 
 def of_state(state: State, forward: str, backward: str) -> Iterator[Reading]:

@@ -40,10 +40,9 @@ def recognise(
     """Return the operations that somebody's code is: one, or one for each operator of a class.
 
     Where it can be read in several ways, it is the first in which its gradients are right; else
-    the first that runs. A wrong gradient is right in another reading by no chance, but with one
-    example it may be, as a forgotten 1/N does not show there: code that runs with several is judged
-    by these. Where two readings differ only in a sign, as of ``(x − t)²``, the names of the
-    arguments decide.
+    the first that runs. A wrong gradient is right in another reading by no chance, but for a
+    forgotten 1/N, which one example does not show: then several are taken. Where two readings
+    differ only in a sign, as of ``(x − t)²``, the names of the arguments decide.
 
     Returns
     -------
@@ -125,10 +124,8 @@ class Search:
         """The first that is right, where another mistake would be, too."""
         self.is_certain = False
         self._has_several_outputs = False
-        self._fails_with_several = False
-        """Whether a reading with several examples gives all gradients, in the right shapes.
-
-        They are wrong, then. With one example they may be right, where the 1/N is forgotten."""
+        self._lacks_mean = False
+        """Whether with several examples the 1/N is missing, which one example does not show."""
         self._rank = (0, 0, 0)
         """Whether what is found has no gradients, some, or all of the right shapes; how many are
         right; and how many are not zero."""
@@ -178,10 +175,12 @@ class Search:
             return False
         has_all = is_whole(point, operation.reading.draws)
         if has_all and agrees(point):
-            if lacks_gradient(operation, point):
+            if any(
+                n not in point.computed for n in operation.parameters if n not in operation.data
+            ):
                 self.lacking = self.lacking or operation  # another shape may have them all
                 return False
-            if is_degenerate(point) or (operation.batch_axis is None and self._fails_with_several):
+            if is_degenerate(point) or (operation.batch_axis is None and self._lacks_mean):
                 self.partial = self.partial or operation
                 return False
             self.found = operation
@@ -199,8 +198,7 @@ class Search:
         right = sum(agrees(point, {name: gradient}) for name, gradient in felt.items())
         if right == len(point.computed):
             right = 0  # it is this reading that is not to be believed, see above
-        if operation.batch_axis is not None and has_all and all(fit):
-            self._fails_with_several |= not lacks_gradient(operation, point)
+        self._lacks_mean |= has_all and lacks_mean(point)
         rank = (0 if not fit else 2 if all(fit) else 1, right, len(felt))
         if self.found is None or rank > self._rank:
             self.found, self._rank = operation, rank
@@ -286,9 +284,11 @@ def is_whole(point: Point, names: Iterable[str]) -> bool:
     return all(name in point.computed or name in point.operation.exempt for name in names)
 
 
-def lacks_gradient(operation: CodeOperation, point: Point) -> bool:
-    """Return whether there is a parameter that has no gradient."""
-    return any(n not in point.computed for n in operation.parameters if n not in operation.data)
+def lacks_mean(point: Point) -> bool:
+    """Return whether gradients are wrong by the number of examples alone."""
+    size = point.operation.batch_size
+    wrong = {n: g for n, g in point.computed.items() if not agrees(point, {n: g})}
+    return size > 1 and bool(wrong) and agrees(point, {n: g / size for n, g in wrong.items()})
 
 
 def is_degenerate(point: Point) -> bool:

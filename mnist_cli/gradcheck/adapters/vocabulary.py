@@ -149,7 +149,7 @@ STEMS = (("w", "weight", "weights", "kernel"), ("b", "bias", "biases", "intercep
 """Names of one thing."""
 
 
-NO_PARAMETERS = RATE | {"eps", "epsilon", "momentum", "tol", "seed", "decay"}
+NO_PARAMETERS = (RATE - {"alpha"}) | {"eps", "epsilon", "momentum", "tol", "seed", "decay"}
 """What numbers are called that an object holds, and that are no parameters."""
 
 

@@ -170,3 +170,33 @@ def gelu_derivative(x):
     """The inner derivative is that of x alone."""
     t = np.tanh(0.7978845608 * (x + 0.044715 * x**3))
     return 0.5 * (1 + t) + 0.5 * x * (1 - t**2) * 0.7978845608
+
+
+def softmax_of_rows(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def softmax_of_rows_grad(x):
+    """The Jacobian of one vector, though the function would take several."""
+    s = softmax_of_rows(x).reshape(-1, 1)
+    return np.diagflat(s) - s @ s.T
+
+
+def softmax_of_rows_loss(x, y):
+    """A loss with its gradient, which has the function above in its name."""
+    n = np.arange(len(x))
+    shifted = x - x.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    dx = np.exp(log_p)
+    dx[n, y] -= 1
+    return -log_p[n, y].mean(), dx / len(x)
+
+
+def divergence(p, q):
+    return np.sum(p * np.log(p / q), axis=-1).mean()
+
+
+def divergence_grad(p, q):
+    """The gradient to the second argument."""
+    return -p / q / len(p)

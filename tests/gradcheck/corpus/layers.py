@@ -444,3 +444,27 @@ class TanhOutTwice(TanhOut):
 
     def backward(self, grad, out):
         return grad * (1 - np.tanh(out) ** 2)
+
+
+class ParametricRelu:
+    """The slope below 0 is a number that is learned."""
+
+    def __init__(self):
+        self.alpha = 0.25
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.alpha * x)
+
+    def backward(self, dout):
+        self.dalpha = np.sum(dout * np.where(self.x > 0, 0, self.x))
+        return dout * np.where(self.x > 0, 1, self.alpha)
+
+
+class ParametricReluOfAll(ParametricRelu):
+    """The positive inputs are summed up as well."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dalpha = np.sum(dout * self.x)
+        return dx
