@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from mnist_cli.gradcheck.adapters import tensors
 from mnist_cli.gradcheck.adapters.signature import derivative_flag
 from mnist_cli.gradcheck.adapters.vocabulary import BACKWARDS, DERIVATIVES, plain
 from mnist_cli.gradcheck.importing import Imported
@@ -186,6 +187,12 @@ def _functions(
             continue
         if returns_gradient(function, name) or derivative_flag(function):
             yield Candidate(Code(f"{where}:{name}", function, None, names), name)
+        elif tensors.is_step(function, names):
+            if tensors.applies(function, names):
+                yield Candidate(Code(f"{where}:{name}", function, None, names), name)
+            else:
+                why = "it runs with no arrays that were tried: name it, with --arg for the rest"
+                yield LeftOut(f"{where}:{name}", why)
         else:
             yield LeftOut(f"{where}:{name}", "no derivative beside it")
 

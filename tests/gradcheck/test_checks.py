@@ -581,6 +581,16 @@ def test_a_right_derivative_may_have_lost_its_digits_where_a_function_saturates(
         assert row.max_relative_error is not None
 
 
+def test_a_row_says_that_numbers_are_right_only_where_the_gradients_are() -> None:
+    def tanh(self: Any, x: Any) -> Any:
+        return np.tanh(x)
+
+    right = Layer(tanh, lambda self, dout: dout * (1 - np.tanh(self.x) ** 2))
+    assert row_of(check_layer(right), "large-inputs").formula == "finite and right at ±30, ±1000"
+    wrong = Layer(tanh, lambda self, dout: dout * (1 - self.x**2))
+    assert row_of(check_layer(wrong), "large-inputs").formula == "finite at ±30, ±1000"
+
+
 def test_a_naive_softmax_fails() -> None:
     def forward(self: Any, x: Any) -> Any:
         e = np.exp(x)

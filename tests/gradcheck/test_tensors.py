@@ -329,6 +329,41 @@ def plain(x):
     assert not tensors.applies(names["fitting"], names)
 
 
+def test_a_function_of_two_arrays_is_tried_until_its_backward_runs() -> None:
+    """A second one that is called b is no bias, of which one row is there for all."""
+    source = f"""{ARRAY}
+
+def times(a, b):
+    out = Array(a.data * b.data, (a, b))
+    def _backward():
+        a.grad += out.grad * b.data
+        b.grad += out.grad * b.data
+    out._backward = _backward
+    return out
+"""
+    assert right(operations(source, "times")[""]) == {"a": True, "b": False}
+
+
+def test_a_function_that_makes_such_an_array_is_told_by_its_code_alone() -> None:
+    names = module_of(f"""{ARRAY}
+
+def half(x):
+    out = Array(x.data / 2, (x,))
+    def _backward():
+        x.grad += out.grad / 2
+    out._backward = _backward
+    return out
+
+def train(x):
+    raise SystemExit("nobody may run this")
+
+def read(path):
+    return Array(np.load(path))
+""")
+    steps = ("half", "train", "read", "fitting")
+    assert [name for name in steps if tensors.is_step(names[name], names)] == ["half"]
+
+
 @pytest.mark.parametrize("batch_size", [1, 9])
 def test_another_number_of_examples_is_drawn(batch_size: int) -> None:
     larger = operations(ARRAY)["a*b"].resized(batch_size, np.random.default_rng(3))

@@ -17,7 +17,7 @@ Also of single numbers. Each operator and each method is a part of its own; ``a*
 which the gradient must add up.
 """
 
-from mnist_cli.gradcheck.adapters.tensors.fitting import applies, operations
+from mnist_cli.gradcheck.adapters.tensors.fitting import applies, is_step, operations
 from mnist_cli.gradcheck.adapters.tensors.operation import TensorOperation
 
-__all__ = ["TensorOperation", "applies", "operations"]
+__all__ = ["TensorOperation", "applies", "is_step", "operations"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,19 @@ def applies(thing: Any, module: Mapping[str, Any]) -> bool:
     if not any(is_tensor(kind) for kind in _classes(thing, module)):
         return False
     return next(of_function(Code("", thing, None, dict(module)), Request()), None) is not None
+
+
+def is_step(thing: Any, module: Mapping[str, Any]) -> bool:
+    """Return whether a function is written as one that makes such an array, with its way back.
+
+    It names the class, and has a function within; nothing of it is run.
+    """
+    code = getattr(inspect.unwrap(thing), "__code__", None)
+    if code is None or not any(isinstance(part, CodeType) for part in code.co_consts):
+        return False
+    return any(
+        is_tensor(kind) for kind in _classes(thing, module) if kind.__name__ in code.co_names
+    )
 
 
 def _classes(thing: Any, module: Mapping[str, Any]) -> list[type]:
@@ -118,15 +132,21 @@ def of_function(code: Code, request: Request) -> Iterator[tuple[str, Operation]]
         if not is_tensor(kind):
             continue
         tensors = TensorClass(kind)
+        refused: TensorOperation | None = None
         for draws in _of_arguments(wanted, tensors, request):
             try:
                 operation = fitted(tensors, Part("", function, draws), request.seed)
             except UserCodeError:
                 continue
-            if operation is not None:
+            if operation is not None and operation.is_refused:
+                refused = refused or operation  # forward may have repeated a row, say
+            elif operation is not None:
                 note_adding([operation], request.seed)
                 yield "", operation
                 return
+        if refused is not None:
+            yield "", refused
+            return
 
 
 def _of_arguments(
