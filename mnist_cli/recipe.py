@@ -17,7 +17,7 @@ from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.settings import Setting, nearest, setting, settings_of
 from mnist_cli.texts import as_written, shown
 
-LEARNING_RATES = {"sgd": 0.3, "adam": 0.004}
+LEARNING_RATES = {"sgd": 0.3, "adam": 0.004, "muon": 0.3}
 """The optimizers, and the learning rate that each uses if none is given."""
 
 NETWORK, TRAINING, IMAGES, DISTORTIONS = "Network", "Training", "Images", "Distortions"
@@ -51,7 +51,7 @@ class Recipe:
     )
     optimizer: str = setting(
         "sgd",
-        "Gradient descent with momentum, or Adam.",
+        "Gradient descent with momentum; Adam; or Muon, whose steps of W1 are orthogonalized.",
         group=TRAINING,
         choices=tuple(LEARNING_RATES),
     )
@@ -59,7 +59,12 @@ class Recipe:
         None, "Learning rate at the schedule's peak.", group=TRAINING, unit="X", above=0, key="lr"
     )
     momentum: float = setting(
-        0.9, "SGD's momentum, or Adam's beta1.", group=TRAINING, unit="X", least=0, below=1
+        0.9,
+        "Momentum of SGD and Muon, or Adam's beta1.",
+        group=TRAINING,
+        unit="X",
+        least=0,
+        below=1,
     )
     weight_decay: float = setting(
         0.003,

@@ -31,8 +31,8 @@ def count_parts(recipe: Recipe) -> int:
 
 def make_optimizer(recipe: Recipe, network: MLP) -> Optimizer:
     """Return the optimizer that the recipe names, for the parameters of ``network``."""
-    kind = OPTIMIZERS[recipe.optimizer]
-    return kind(network.parameters, recipe.momentum, recipe.weight_decay)
+    make = OPTIMIZERS[recipe.optimizer]
+    return make(network, recipe.momentum, recipe.weight_decay)
 
 
 class Halves:

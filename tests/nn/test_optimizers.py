@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from mnist_cli.nn.optimizers import SGD, Adam, Optimizer
+from mnist_cli.nn.layers import Array
+from mnist_cli.nn.optimizers import SGD, Adam, Muon, Optimizer, orthogonalized
 
 
 def test_sgd_without_momentum_goes_down_the_gradient() -> None:
@@ -39,17 +42,66 @@ def test_adam_follows_its_formula(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(w, expected, rtol=1e-10)
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam])
-def test_weight_decay_is_the_same_whatever_the_gradient(kind: type[SGD] | type[Adam]) -> None:
+def test_orthogonalized_keeps_the_directions_and_makes_all_about_as_large(
+    rng: np.random.Generator,
+) -> None:
+    U, _ = np.linalg.qr(rng.standard_normal((50, 6)))
+    R, _ = np.linalg.qr(rng.standard_normal((6, 6)))
+    for scale in (1e-12, 1.0, 1e12):
+        V = scale * U @ np.diag([1, 0.7, 0.3, 0.1, 0.05, 0.03]) @ R.T
+        sizes = U.T @ orthogonalized(V) @ R
+        assert (abs(np.diag(sizes) - 1) < 0.35).all()
+        np.testing.assert_allclose(sizes, np.diag(np.diag(sizes)), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_orthogonalized_of_nothing_is_nothing(dtype: type[np.floating]) -> None:
+    result = orthogonalized(np.zeros((5, 3), dtype))
+    assert result.dtype == dtype
+    assert not result.any()
+
+
+def test_muon_orthogonalizes_what_is_taken_from_w1_in_blocks_and_else_is_sgd(
+    rng: np.random.Generator,
+) -> None:
+    shape = (80, Muon.columns + 5)
+    count = 80 * shape[1]
+    w = rng.standard_normal(count + 7)
+    expected = w.copy()
+    optimizer = Muon(w, shape, momentum=0.5, weight_decay=0.2)
+    v = np.zeros_like(w)
+    for _ in range(3):
+        g = rng.standard_normal(len(w))
+        optimizer.step(w, g, 0.1)
+        v = 0.5 * v + g
+        expected *= 1 - 0.1 * 0.2
+        expected[count:] -= 0.1 * v[count:]
+        W1, V = expected[:count].reshape(shape), v[:count].reshape(shape)
+        for block in np.s_[:, : Muon.columns], np.s_[:, Muon.columns :]:
+            W1[block] -= 0.1 / 3 * orthogonalized(V[block])
+    np.testing.assert_allclose(w, expected, rtol=1e-12)
+
+
+def small_muon(w: Array, momentum: float, weight_decay: float) -> Muon:
+    return Muon(w, (1, 1), momentum, weight_decay)
+
+
+KINDS: list[Callable[[Array, float, float], Optimizer]] = [SGD, Adam, small_muon]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weight_decay_is_the_same_whatever_the_gradient(
+    kind: Callable[[Array, float, float], Optimizer],
+) -> None:
     w = np.array([1.0, -2.0])
-    optimizer: Optimizer = kind(w, 0.9, weight_decay=0.5)
+    optimizer = kind(w, 0.9, 0.5)
     optimizer.step(w, np.zeros(2), 0.1)
     np.testing.assert_allclose(w, [0.95, -1.9])
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_step_changes_the_vector_in_place_and_keeps_its_dtype(
-    kind: type[SGD] | type[Adam],
+    kind: Callable[[Array, float, float], Optimizer],
 ) -> None:
     vector = np.ones(4, np.float32)
     view = vector[1:3]

@@ -53,6 +53,7 @@ def checkpoints(recipe: Recipe, data: Split) -> list[Checkpoint]:
         {"augment": "affine", "schedule": "constant", "label_smoothing": 0.1},
         {"validation": 300, "patience": 2, "learning_rate": 2.0},
         {"dtype": "float64", "deskew": True},
+        {"hidden": 160, "optimizer": "muon"},
     ],
     ids=str,
 )

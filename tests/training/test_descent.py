@@ -15,6 +15,7 @@ from mnist_cli.data.loading import load_split
 from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.losses import SoftmaxCrossEntropy
 from mnist_cli.nn.mlp import MLP
+from mnist_cli.nn.optimizers import Muon
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.recipe import Recipe
 from mnist_cli.training import halves
@@ -70,6 +71,17 @@ def test_an_epoch_does_what_the_textbook_says_in_one_part_or_in_two(
     expected = by_the_textbook(recipe, data)
     np.testing.assert_allclose(run.finish().parameters, expected.parameters, rtol=0, atol=1e-11)
     assert (network.W1[run.halves.blank] != network_of(recipe).W1[run.halves.blank]).all()
+
+
+def test_muon_does_the_same_in_one_part_or_in_two(data: Split) -> None:
+    """Where the parts have whole blocks of columns."""
+    recipe = Recipe(hidden=128, batch_size=100, optimizer="muon", dtype="float64")
+    network = network_of(recipe)
+    run = Descent(recipe, network, data, np.random.default_rng(2))
+    assert [part.hidden for part in run.halves.parts] == [2 * Muon.columns] * 2
+    run.epoch(1)
+    expected = by_the_textbook(recipe, data)
+    np.testing.assert_allclose(run.finish().parameters, expected.parameters, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("softened", [0.0, 0.2])
