@@ -46,6 +46,14 @@ class Recipe:
     epochs: int = setting(
         10, "Passes over the training images.", group=TRAINING, unit="N", least=1, most=MOST
     )
+    coarse_epochs: int = setting(
+        0,
+        "Epochs, the first ones, that see the images at 14×14, which is quicker.",
+        group=TRAINING,
+        unit="N",
+        least=0,
+        most=MOST,
+    )
     batch_size: int = setting(
         128, "Images in each step.", group=TRAINING, unit="N", least=1, most=MOST
     )
@@ -204,6 +212,11 @@ class Recipe:
                 object.__setattr__(self, name, said.check(value))
             except ValueError as error:
                 raise SettingsError(f"`{name}` is {as_written(value)}, but {error}.") from error
+        if self.coarse_epochs > self.epochs:
+            raise SettingsError(
+                f"`coarse_epochs` is {self.coarse_epochs}, but there are {self.epochs} `epochs`: "
+                f"use {self.epochs} at most."
+            )
         if self.patience and not self.validation:
             raise SettingsError(
                 f"`patience` {self.patience} needs images to judge by: hold some out with "

@@ -46,7 +46,7 @@ class MLP:
     dtype : dtype
         float32 to train, float64 to study, complex128 to differentiate by the complex step.
     inputs : int
-        784, but for a part of a network that `cut` has made.
+        784, but for a coarse network, or a part that `cut` has made.
 
     Attributes
     ----------

@@ -22,6 +22,9 @@ class Optimizer(Protocol):
     steps: int
     """How many have been taken."""
 
+    squares: tuple[str, ...]
+    """What of its memory is of squares of gradients."""
+
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Change ``parameters`` in place."""
 
@@ -45,6 +48,8 @@ class SGD:
     weight_decay : float
         λ, at least 0.
     """
+
+    squares: tuple[str, ...] = ()
 
     def __init__(self, parameters: Array, momentum: float = 0.9, weight_decay: float = 0.0):
         self.momentum = momentum
@@ -84,6 +89,7 @@ class Adam:
 
     beta2 = 0.999
     epsilon = 1e-8
+    squares: tuple[str, ...] = ("v",)
 
     def __init__(self, parameters: Array, beta1: float = 0.9, weight_decay: float = 0.0):
         self.beta1 = beta1

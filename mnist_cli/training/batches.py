@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,29 +33,32 @@ class Batches:
     ----------
     recipe : Recipe
     images : array of uint8, shape (N, 28, 28)
-    inked : array of int
-        The pixels that the network's parts are given.
     streams : sequence of Generator
         One for each part: those of its distortions.
+
+    Attributes
+    ----------
+    inked : array of int
+        The pixels that are not blank in all images, which the network's parts are given.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         images: NDArray[np.uint8],
-        inked: NDArray[np.intp],
         streams: Sequence[np.random.Generator],
     ):
         self.size = recipe.batch_size
-        self.pixels = images.reshape(len(images), -1)
         self.members = len(streams)
-        self.distorters = [make_distorter(recipe, stream, inked) for stream in streams]
+        # What distortions move to a pixel that is blank in all images is left out.
+        self.inked = self._find_inked(images)
+        asked = self._distorted()
+        self.distorters = [make_distorter(recipe, stream, asked) for stream in streams]
         is_distorted = recipe.augment != "none"
-        if not is_distorted:
-            self.pixels = take_columns(self.pixels, inked)
+        self.pixels = images.reshape(len(images), -1) if is_distorted else self._undistorted(images)
         self.ahead = BATCHES_AHEAD if is_distorted else 1
         rows = min(self.ahead * self.size, len(images))
-        self.buffers = shared_zeros((2, rows, len(inked)), recipe.dtype)
+        self.buffers = shared_zeros((2, rows, len(self.inked)), recipe.dtype)
 
     def cut(self, order: NDArray[np.intp]) -> list[NDArray[np.intp]]:
         """Return the indices of the images of each step."""
@@ -85,7 +89,22 @@ class Batches:
         if begin == end:
             return
         images = np.take(self.pixels, batch[begin:end], axis=0)
-        out = self.buffers[buffer % 2, begin:end]
+        self._put(images, distorter, self.buffers[buffer % 2, begin:end])
+
+    def _find_inked(self, images: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Return the pixels that are not blank in all images."""
+        return np.flatnonzero(images.reshape(len(images), -1).max(axis=0))
+
+    def _distorted(self) -> NDArray[np.intp]:
+        """Return the pixels of distorted images that are needed."""
+        return self.inked
+
+    def _undistorted(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return what is kept of images that are not distorted: a row of numbers for each."""
+        return take_columns(images.reshape(len(images), -1), self.inked)
+
+    def _put(self, images: NDArray[Any], distorter: Distorter | None, out: Array) -> None:
+        """Put the inputs of images, or of what is kept of them, into ``out``."""
         if distorter:
             distorter.distort(images, out)
         else:

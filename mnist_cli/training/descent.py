@@ -25,7 +25,7 @@ from mnist_cli.parallel import side_by_side, workers_for
 from mnist_cli.parallel.shared_memory import shared_zeros
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.batches import Batches
-from mnist_cli.training.halves import Halves
+from mnist_cli.training.halves import Halves, count_parts
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,16 @@ class Descent:
         Draws the order of the images.
     """
 
+    batches_of = Batches
+    """What gives the inputs of the steps."""
+
     def __init__(self, recipe: Recipe, network: MLP, data: Split, rng: np.random.Generator):
         self.recipe = recipe
         self.labels = data.labels
         self.rng = rng
-        # What distortions move to a pixel that is blank in all images is left out.
-        inked = np.flatnonzero(data.images.reshape(len(data), -1).max(axis=0))
-        self.halves = Halves(recipe, network, inked)
-        self.streams = rng.spawn(len(self.halves))
-        self.batches = Batches(recipe, data.images, inked, self.streams)
+        self.streams = rng.spawn(count_parts(recipe))
+        self.batches = self.batches_of(recipe, data.images, self.streams)
+        self.halves = Halves(recipe, network, self.batches.inked)
         if recipe.dropout:
             for part, stream in zip(self.halves.parts, self.streams, strict=True):
                 part.dropout = Dropout(recipe.dropout, stream)

@@ -94,7 +94,7 @@ class Halves:
 
     def _joined(self, vectors: Sequence[Array]) -> Array:
         """Return a vector for the whole network, of those for its parts."""
-        whole = MLP(self.network.hidden, self.network.parameters.dtype)
+        whole = MLP(self.network.hidden, self.network.parameters.dtype, self.network.inputs)
         halves = [MLP(part.hidden, whole.parameters.dtype, part.inputs) for part in self.parts]
         for half, vector in zip(halves, vectors, strict=True):
             half.parameters[:] = vector
@@ -103,7 +103,7 @@ class Halves:
 
     def _cut(self, vector: Array) -> list[Array]:
         """Return vectors for the parts of the network, of one for the whole."""
-        whole = MLP(self.network.hidden, vector.dtype)
+        whole = MLP(self.network.hidden, vector.dtype, self.network.inputs)
         whole.parameters[:] = vector
         return [part.parameters for part in whole.cut(len(self.parts), self.inked)]
 

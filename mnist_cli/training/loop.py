@@ -21,6 +21,7 @@ from mnist_cli.parallel.blas import one_blas_thread
 from mnist_cli.progress import SILENT, Bar, Progress
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.checkpoint import Checkpoint, is_over
+from mnist_cli.training.coarse import CoarseDescent
 from mnist_cli.training.descent import Descent
 from mnist_cli.training.history import Epoch, best_epoch
 
@@ -138,15 +139,27 @@ class _Loop:
             check_fits(start, recipe)
             network.parameters[:] = start.network.parameters
         self.recipe, self.network, self.origin = recipe, network, origin
-        self.descent = Descent(recipe, network, learn, rng)
-        self.history: list[Epoch] = []
+        self.learn, self.rng = learn, rng
+        self.history: list[Epoch] = list(resume.history) if resume else []
+        self.descent = self._next_descent()
         self.best_parameters = network.parameters
         self.steps_an_epoch = math.ceil(len(learn) / recipe.batch_size)
         if resume:
-            self.history = list(resume.history)
             self.descent.restore(resume.state, len(self.history))
             if recipe.patience:
                 self.best_parameters = resume.best_parameters.copy()
+
+    def _next_descent(self) -> Descent:
+        """Return what takes the next epoch."""
+        is_coarse = len(self.history) < self.recipe.coarse_epochs
+        kind = CoarseDescent if is_coarse else Descent
+        return kind(self.recipe, self.network, self.learn, self.rng)
+
+    def _refine(self) -> None:
+        """Go on at the full resolution, from where the coarse epochs have come to."""
+        state = self.descent.state()
+        self.descent = self._next_descent()
+        self.descent.restore(state, len(self.history))
 
     @property
     def steps(self) -> int:
@@ -174,6 +187,8 @@ class _Loop:
                 raise TrainingStoppedError(f"Interrupted in epoch {of}")
 
         started = time.perf_counter()
+        if isinstance(self.descent, CoarseDescent) and number > self.recipe.coarse_epochs:
+            self._refine()
         trained = self.descent.epoch(number, advance)
         self.descent.finish()
         loss = accuracy = None

@@ -54,6 +54,9 @@ def checkpoints(recipe: Recipe, data: Split) -> list[Checkpoint]:
         {"validation": 300, "patience": 2, "learning_rate": 2.0},
         {"dtype": "float64", "deskew": True},
         {"hidden": 160, "optimizer": "muon"},
+        {"hidden": 160, "coarse_epochs": 2},
+        {"coarse_epochs": 4, "optimizer": "muon", "validation": 300, "patience": 2},
+        {"coarse_epochs": 1, "optimizer": "adam", "augment": "elastic", "dropout": 0.3},
     ],
     ids=str,
 )
