@@ -48,7 +48,7 @@ class Recipe:
     )
     coarse_epochs: int = setting(
         0,
-        "Epochs, the first ones, that see the images at 14×14, which is quicker.",
+        "So many of the first epochs see the images at 14×14, which is quicker.",
         group=TRAINING,
         unit="N",
         least=0,
@@ -212,11 +212,6 @@ class Recipe:
                 object.__setattr__(self, name, said.check(value))
             except ValueError as error:
                 raise SettingsError(f"`{name}` is {as_written(value)}, but {error}.") from error
-        if self.coarse_epochs > self.epochs:
-            raise SettingsError(
-                f"`coarse_epochs` is {self.coarse_epochs}, but there are {self.epochs} `epochs`: "
-                f"use {self.epochs} at most."
-            )
         if self.patience and not self.validation:
             raise SettingsError(
                 f"`patience` {self.patience} needs images to judge by: hold some out with "

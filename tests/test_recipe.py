@@ -44,10 +44,6 @@ READY_MADE = sorted(file.stem for file in config_folder().glob("*.toml"))
         ({"dropout": np.zeros((2, 2))}, "`dropout` is array([[0., 0.], [0., 0.]]), but must be"),
         ({"dropout": np.array("x")}, "must be a number that is finite"),
         ({"augment": "x" * 1000}, "x…, but must be one of none, affine, elastic."),
-        (
-            {"coarse_epochs": 11},
-            "`coarse_epochs` is 11, but there are 10 `epochs`: use 10 at most.",
-        ),
         ({"patience": 3}, "hold some out with `validation` 10000."),
     ],
 )

@@ -106,14 +106,17 @@ def test_the_model_reads_images_as_the_network_did_when_the_coarse_epochs_ended(
         assert np.ptp(trained.W1[QUARTERS], axis=0).max() > 0
 
 
-def test_coarse_epochs_get_more_epochs_when_a_training_is_lengthened(data: Split) -> None:
-    recipe = Recipe(hidden=12, epochs=2, coarse_epochs=2)
+@pytest.mark.parametrize("coarse_epochs", [2, 3])
+def test_a_training_that_is_lengthened_takes_the_coarse_epochs_that_are_left(
+    coarse_epochs: int, data: Split
+) -> None:
+    recipe = Recipe(hidden=12, epochs=2, coarse_epochs=coarse_epochs)
     kept: list[Checkpoint] = []
     train(recipe, data, origin={"dataset": "mnist", "data": {}}, keep=kept.append)
-    longer = replace(recipe, epochs=3)
-    model = train(longer, data, resume=kept[-1]).model
+    model = train(replace(recipe, epochs=3), data, resume=kept[-1]).model
     assert len(model.history) == 3
-    assert np.ptp(model.W1[QUARTERS], axis=0).max() > 0
+    is_coarse = np.ptp(model.W1[QUARTERS], axis=0).max() == 0
+    assert is_coarse == (coarse_epochs == 3)
 
 
 @pytest.mark.parametrize("augment", ["none", "elastic"])
