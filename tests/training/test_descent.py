@@ -18,7 +18,7 @@ from mnist_cli.nn.mlp import MLP
 from mnist_cli.nn.optimizers import Muon
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import halves
+from mnist_cli.training import descent, halves
 from mnist_cli.training.batches import BATCHES_AHEAD, SHARING
 from mnist_cli.training.descent import Descent
 from mnist_cli.training.halves import WORTH_TWO, make_optimizer
@@ -156,7 +156,8 @@ def test_however_many_work_and_of_what_kind_the_bits_are_the_same(
     workers: int, kind: str, data: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network in eight parts, with all that draws random numbers in them."""
-    monkeypatch.setattr(halves, "count_parts", lambda recipe: 8)
+    for module in (halves, descent):
+        monkeypatch.setattr(module, "count_parts", lambda recipe: 8)
     recipe = Recipe(hidden=40, dropout=0.2, augment="affine", optimizer="adam", learning_rate=0.01)
 
     def reached() -> tuple[bytes, list[dict[str, Any]]]:
