@@ -139,7 +139,7 @@ def history_rows(history: list[Epoch]) -> list[tuple[str, ...]]:
             "mean accuracy",
             "validation loss",
             "validation accuracy",
-            "learning rate",
+            "lr",
         ),
         *(
             (

@@ -39,6 +39,9 @@ def test_layers_recipe_data_and_history_are_shown(cli: Cli, model: Path) -> None
     digest = Model.load(model).metadata["data"]["train-images-idx3-ubyte.gz"]
     assert ["train-images-idx3-ubyte.gz", digest] in lines
     assert [line[1] for line in lines[-2:]] == ["1", "2"], "a row for each epoch"
+    history = result.stdout.splitlines()[-3:]
+    assert history[0].startswith("epoch")
+    assert max(map(len, history)) <= 80
 
 
 def test_a_script_gets_the_same_as_json(cli: Cli, model: Path) -> None:
