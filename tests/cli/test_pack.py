@@ -26,7 +26,7 @@ def draw_into(folder: Path, each: int) -> None:
     for index, image in enumerate(draw(labels, np.random.default_rng(0))):
         own = folder / str(labels[index])
         own.mkdir(parents=True, exist_ok=True)
-        grey = 255 - np.kron(image, np.ones((4, 4), np.uint8))
+        grey = 255 - np.kron(image, np.ones((2, 2), np.uint8))
         content = b"P5 %d %d 255\n" % grey.shape[::-1] + grey.tobytes()
         (own / f"{index}.pgm").write_bytes(content)
 

@@ -152,9 +152,8 @@ def test_of_some_pixels_the_greys_are_those_of_the_whole_images(wanted: list[int
     pixels = np.array(wanted, np.intp)
     whole, some = (Distorter(ALL, np.random.default_rng(0), p) for p in (slice(None), pixels))
     # A place may be rounded to the next 1/256 of a pixel.
-    np.testing.assert_allclose(
-        some.distort(IMAGES), whole.distort(IMAGES)[:, pixels], rtol=0, atol=0.01
-    )
+    found, expected = some.distort(IMAGES[:3]), whole.distort(IMAGES[:3])[:, pixels]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.01)
 
 
 @given(
