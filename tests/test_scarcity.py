@@ -105,8 +105,8 @@ def test_a_sweep_without_room_for_its_processes_is_refused(
     how = ("--hidden", 4, "--epochs", 1, "--vary", "seed=0,1", "--jobs", 2)
     result = cli("sweep", "--data-dir", small_dir, *how)
     assert result.exit_code == 2
-    assert "A sweep in 2 processes meets a limit on processes and threads" in result.stderr
-    assert "ask for fewer processes by --jobs" in result.stderr
+    assert "There is no room for the processes of a sweep" in result.stderr
+    assert "ask for fewer by --jobs" in result.stderr
 
 
 @pytest.mark.long

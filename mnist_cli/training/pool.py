@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
@@ -18,10 +20,35 @@ from threading import Event, Thread, current_thread, main_thread
 from typing import ParamSpec, TypeVar
 
 from mnist_cli.errors import SettingsError
-from mnist_cli.parallel.threads import started
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+OF_A_POOL, OF_A_PROCESS = 3, 2
+"""Threads and processes that a pool takes: two threads and a process of Python's, and for each of
+its own processes that and a thread in it."""
+
+MOST_PROBED = 32
+"""Processes for which room is looked for, at most."""
+
+PROBE = """
+import sys, threading
+threading.stack_size(1 << 18)
+end = threading.Event()
+try:
+    for _ in range(int(sys.argv[1])):
+        threading.Thread(target=end.wait, daemon=True).start()
+except RuntimeError:
+    sys.exit(1)
+"""
+"""A program that ends with 0 if it could start so many threads at once."""
+
+
+NO_ROOM = (
+    "There is no room for the processes of a sweep, for want of memory or by a limit on processes, "
+    "as a container has: allow more, or ask for fewer by `jobs`."
+)
 
 
 class _Pool(ProcessPoolExecutor):
@@ -29,8 +56,21 @@ class _Pool(ProcessPoolExecutor):
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Submit a call, for which a process may begin."""
-        with _interrupts_ignored():
-            return super().submit(function, *args, **kwargs)
+        try:
+            with _interrupts_ignored():
+                return super().submit(function, *args, **kwargs)
+        except (RuntimeError, BlockingIOError) as error:
+            if isinstance(error, BrokenExecutor) or "after shutdown" in str(error):
+                raise
+            raise SettingsError(NO_ROOM) from error
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End, whether a thread that is joined then could be started or not."""
+        try:
+            super().shutdown(wait, cancel_futures=cancel_futures)
+        except RuntimeError as error:
+            if "before it is started" not in str(error):
+                raise
 
 
 @contextmanager
@@ -43,13 +83,10 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     Raises
     ------
     SettingsError
-        If a limit on processes and threads leaves no room for them.
+        If a limit on memory, or on processes and threads, leaves no room for them.
     """
     if not _has_room(OF_A_POOL + OF_A_PROCESS * min(count, MOST_PROBED)):
-        raise SettingsError(
-            f"A sweep in {count} processes meets a limit on processes and threads, as 'ulimit -u' "
-            "or a container sets one: raise it, or ask for fewer processes by `jobs`."
-        )
+        raise SettingsError(NO_ROOM)
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     with (
@@ -65,32 +102,21 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
-OF_A_POOL, OF_A_PROCESS = 3, 2
-"""Threads and processes that a pool takes: two threads and a process of Python's, and for each of
-its own processes that and a thread in it."""
-
-MOST_PROBED = 32
-"""Processes for which room is looked for, at most."""
-
-
 def _has_room(tasks: int) -> bool:
-    """Return whether so many threads can be started, which count as processes do.
+    """Return whether the limits on processes and threads, which count alike, have room for so many.
 
-    In a pool that has begun, Python fails on threads of its own where none can be started.
+    It is tried in a process of its own, which is one of them: in a pool that has begun, Python
+    fails on threads of its own where none can be started.
     """
-    end = Event()
-    threads = [Thread(target=end.wait, daemon=True) for _ in range(tasks)]
-    begun = []
-    try:
-        for thread in threads:
-            if not started(thread):
-                return False
-            begun.append(thread)
+    if os.name != "posix":
         return True
-    finally:
-        end.set()
-        for thread in begun:
-            thread.join()
+    command = [sys.executable, "-I", "-c", PROBE, str(tasks - 1)]
+    frugal = os.environ | {"MALLOC_ARENA_MAX": "1"}  # glibc's take memory for each thread
+    try:
+        tried = subprocess.run(command, env=frugal, stdin=subprocess.DEVNULL, capture_output=True)
+        return tried.returncode == 0
+    except OSError:
+        return False
 
 
 @contextmanager
