@@ -26,6 +26,7 @@ from mnist_cli.images.resampling import SIDE
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import CLASSES
 from mnist_cli.recipe import SETTINGS
+from mnist_cli.texts import shown as cut
 from mnist_cli.training.history import Epoch
 from mnist_cli.training.ranking import Group
 
@@ -92,6 +93,11 @@ def _style() -> Any:
         raise SettingsError(
             "Plots are drawn by matplotlib, which is missing: install it with "
             '"pip install matplotlib".'
+        ) from error
+    except Exception as error:  # of a setting that it cannot use, it raises whatever it comes upon
+        raise SettingsError(
+            f"Plots are drawn by matplotlib, which cannot begin ({cut(error, 200)}): correct the "
+            "variable MPLBACKEND, or its configuration."
         ) from error
     plain: Any = dict(mpl.rcParamsDefault)
     del plain["backend"]

@@ -195,7 +195,7 @@ def sweep(
                 progress=progress,
             )
     except KeyboardInterrupt as stop:
-        status = 143 if isinstance(stop, Terminated) else 130
+        status = stop.exit_status if isinstance(stop, Terminated) else 130
         raise TrainingStoppedError(
             f"Interrupted: {told.done} of {len(planned)} runs are done and kept in {out}; the same "
             "command goes on.",

@@ -156,3 +156,17 @@ def test_without_matplotlib_a_sentence_comes_before_any_work(model: Path, tmp_pa
         "Error: Plots are drawn by matplotlib, which is missing: install it with "
         '"pip install matplotlib".\n'
     )
+
+
+def test_a_backend_that_there_is_not_is_told_by_its_variable(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "mnist_cli", "plot", "gradcheck"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "nonsense"},
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("Error: Plots are drawn by matplotlib, which cannot begin")
+    assert "correct the variable MPLBACKEND" in run.stderr
+    assert run.stderr.count("\n") == 1

@@ -251,7 +251,8 @@ def wait_until_gone(pids: list[int]) -> None:
 @pytest.mark.long
 @POSIX
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
 def test_a_signal_keeps_what_is_done_and_leaves_no_process(
     number: int, status: int, small_dir: Path, tmp_path: Path
