@@ -127,12 +127,12 @@ class Point:
 
     def along(self, name: str, direction: Array, dout: Array | None = None) -> float:
         """Return the right derivative along one direction."""
-        right = self._derivative(name, dout)
-        return float(right.along(direction))
+        return float(self.derivative(name, dout).along(direction))
 
-    def _derivative(
+    def derivative(
         self, name: str, dout: Array | None = None, at: Array | None = None
     ) -> Derivative:
+        """Return the right derivative; for another gradient from above, or elsewhere."""
         where = self.operation.at[name] if at is None else at
         return Derivative(self.weighted(name, dout), where, self.rng, self.epsilon)
 
@@ -146,12 +146,6 @@ class Point:
     def rerun_tolerance(self) -> float:
         """How far what is computed once more in another way may be from what it was."""
         return EXACT if self.epsilon == EPSILON else SINGLE_EXACT
-
-    def along_with_slack(self, name: str, direction: Array) -> tuple[float, float]:
-        """Return the right derivative along one direction, and how uncertain it is."""
-        right = self._derivative(name)
-        value = float(right.along(direction))
-        return value, right.uncertainty
 
     def along_in_extended(self, name: str, direction: Array) -> float:
         """Return the right derivative along one direction, computed with more than 16 digits."""
@@ -187,7 +181,7 @@ class Point:
     ) -> NDArray[np.float64]:
         """Return the right gradient to an array; for another gradient from above, or elsewhere."""
         where = self.operation.at[name] if at is None else at
-        return self._derivative(name, dout, where).gradient()
+        return self.derivative(name, dout, where).gradient()
 
     def compare(self, name: str, tolerance: float, *, second: bool = False) -> Comparison:
         """Compare the gradient to an array with the right one; or that in the second place."""

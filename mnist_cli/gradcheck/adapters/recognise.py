@@ -328,9 +328,9 @@ def agrees(point: Point, gradients: Arrays | None = None) -> bool:
         )
         claimed = float((computed * direction).sum())
         scale = float(np.abs(computed * direction).sum())
-        right, slack = point.along_with_slack(name, direction)
-        if point.epsilon == EPSILON:
-            slack = 0.0
+        derivative = point.derivative(name)
+        right = float(derivative.along(direction))
+        slack = 0.0 if point.epsilon == EPSILON else derivative.uncertainty
         if abs(claimed - right) > ROUGHLY * max(scale, abs(right)) + slack:
             return False
     return bool(point.computed)

@@ -197,10 +197,11 @@ def derivative_error(found: Inspection, point: Point, name: str) -> float:
     computed, worst = point.computed[name], 0.0
     if computed.shape != point.at[name].shape:
         return np.inf
+    derivative = point.derivative(name)
     for _ in range(DIRECTIONS):
         direction = found.rng.choice([-1.0, 1.0], computed.shape)
         claimed = float((computed * direction).sum())
-        right, slack = point.along_with_slack(name, direction)
+        right, slack = float(derivative.along(direction)), derivative.uncertainty
         scale = max(ordinary, float(np.abs(computed).max(initial=0)), abs(right))
         if not np.isfinite(right):
             continue
