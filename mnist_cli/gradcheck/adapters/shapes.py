@@ -22,6 +22,9 @@ HIDDEN_STATES = {
     *("cellstate", "cell", "state", "prevstate", "aprev", "hin", "cin", "ht", "ct", "s", "sprev"),
 }
 """What the hidden state of a recurrent cell is called."""
+WEIGHT_OF_GATE = re.compile(r"(w|u|weights?)[xhyaziforcgnqkv]{1,2}")
+BIAS_OF_GATE = re.compile(r"(b|bias)[xhyaziforcgn]{1,2}")
+"""What the parameters of a cell or of a head are called: ``Wxh``, ``Uz``, ``b_h``."""
 WIDTHS = (2, 3, 4, 5, 8)
 """Sizes that code has in itself, where nothing else suggests one."""
 IMAGE = 6
@@ -236,12 +239,15 @@ def word(name: str) -> str:
 
 def is_weight(name: str) -> bool:
     """Return whether an argument is called as weights are."""
-    return word(name) in {*STEMS[0], "theta", "wx", "wh", "weightmatrix"}
+    called = word(name)
+    is_usual = called in {*STEMS[0], "theta", "weightmatrix"} or name.rpartition(".")[2] == "U"
+    return is_usual or WEIGHT_OF_GATE.fullmatch(called) is not None
 
 
 def is_bias(name: str) -> bool:
     """Return whether an argument is called as a bias is."""
-    return word(name) in STEMS[1]
+    called = word(name)
+    return called in STEMS[1] or BIAS_OF_GATE.fullmatch(called) is not None
 
 
 def is_per_feature(name: str) -> bool:
@@ -285,16 +291,29 @@ def recurrent(names: Sequence[str], n: int, widths: tuple[int, int], gates: int 
     """
     features, hidden = widths
     found: Draws = {}
-    weights = [name for name in names if is_weight(name)]
+    of_input = of_cell_input([name for name in names if is_weight(name)])
     for name in names:
         if is_weight(name):
-            rows = features if name == weights[0] else hidden
+            rows = features if name in of_input else hidden
             found[name] = Draw((rows, gates * hidden), axis=None, is_parameter=True)
         elif is_bias(name):
             found[name] = Draw((gates * hidden,), axis=None, is_parameter=True)
         else:
             found[name] = Draw((n, hidden if is_hidden_state(name) else features))
     return found
+
+
+def of_cell_input(weights: Sequence[str]) -> list[str]:
+    """Return which weights of a cell are for its input, and not for its hidden state.
+
+    ``Wx`` and ``Wxh`` by their x; else those that begin as the first does: of ``Wz, Uz, Wr, Ur``,
+    those with a W.
+    """
+    called_so = [name for name in weights if "x" in word(name)]
+    initials = {word(name)[:1] for name in weights}
+    if called_so or len(initials) < 2:
+        return called_so or list(weights[:1])
+    return [name for name in weights if word(name)[:1] == word(weights[0])[:1]]
 
 
 def chain(

@@ -598,3 +598,9 @@ _right("function_pairs", "softmax_of_rows_loss", note="another's derivative has 
 _right("function_pairs", "divergence", note="the gradient to the second argument")
 _right("layers", "ParametricRelu", note="a number that is learned, called as a rate")
 _wrong("layers", "ParametricReluOfAll", "unknown", "all inputs", rows=("to alpha",))
+_right("recurrent", "rnn_forward", note="W_hh before W_xh")
+_wrong(
+    "recurrent", "rnn_forward,rnn_backward_transposed", "transposed", "W_hh", rows=("to h_prev",)
+)
+_right("recurrent", "update_forward", note="Wz and Uz")
+_right("networks", "LearnsAtOnce", note="moves nothing where it is saturated")

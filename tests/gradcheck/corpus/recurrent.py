@@ -152,3 +152,37 @@ def lookup_backward(dout, cache):
     dW = np.zeros(shape)
     np.add.at(dW, places, dout)
     return dW
+
+
+def rnn_forward(x, h_prev, W_hh, W_xh, b_h):
+    """Weights that are named after what they lead from and to."""
+    h = np.tanh(x @ W_xh + h_prev @ W_hh + b_h)
+    return h, (x, h_prev, W_hh, W_xh, h)
+
+
+def rnn_backward(dh, cache):
+    x, h_prev, W_hh, W_xh, h = cache
+    dz = dh * (1 - h * h)
+    return dz @ W_xh.T, dz @ W_hh.T, h_prev.T @ dz, x.T @ dz, dz.sum(axis=0)
+
+
+def rnn_backward_transposed(dh, cache):
+    dx, _, *others = rnn_backward(dh, cache)
+    _, _, W_hh, _, h = cache
+    return dx, dh * (1 - h * h) @ W_hh, *others
+
+
+def update_forward(x, h, Wz, Uz, bz, Wn, Un, bn):
+    """A cell with one gate: W for the input, U for the hidden state."""
+    z = 1 / (1 + np.exp(-(x @ Wz + h @ Uz + bz)))
+    n = np.tanh(x @ Wn + h @ Un + bn)
+    return (1 - z) * n + z * h, (x, h, Wz, Uz, Wn, Un, z, n)
+
+
+def update_backward(dout, cache):
+    x, h, Wz, Uz, Wn, Un, z, n = cache
+    dn = dout * (1 - z) * (1 - n**2)
+    dz = dout * (h - n) * z * (1 - z)
+    dx = dn @ Wn.T + dz @ Wz.T
+    dh = dout * z + dn @ Un.T + dz @ Uz.T
+    return dx, dh, x.T @ dz, h.T @ dz, dz.sum(axis=0), x.T @ dn, h.T @ dn, dn.sum(axis=0)

@@ -80,7 +80,10 @@ class NetworkSession(Session):
         self._take_live()
         found = collected(result, self.worker, network.state, before)
         for name, after in self.arrays.items():
-            if name in before and name not in found and not np.array_equal(after, before[name]):
+            if name not in before or name in found:
+                continue
+            # Where all is saturated, an update moves nothing: then the gradient is 0.
+            if name in self.operation.by_update or not np.array_equal(after, before[name]):
                 found[name] = (before[name] - after) / self.rate
                 self.operation.by_update.add(name)
         return found
