@@ -104,12 +104,15 @@ def opening_lines(recipe: Recipe, data: Dataset) -> list[str]:
 
     held_out = f", {recipe.validation:,} of them held out" if recipe.validation else ""
     distorted = f", {recipe.augment} distortions" if recipe.augment != "none" else ""
+    coarse = min(recipe.coarse_epochs, recipe.epochs)
+    at_14 = f", at 14×14 in {coarse} of {recipe.epochs} epochs" if coarse else ""
     how = [
         f"{INPUTS}-{recipe.hidden}-{CLASSES}, {parameter_count(recipe.hidden):,} parameters",
         f"{recipe.optimizer}, {recipe.schedule}, lr {recipe.learning_rate:g}",
         f"seed {recipe.seed}",
     ]
-    return [f"{data.title}: {len(data.train):,} images{held_out}{distorted}", " · ".join(how)]
+    images = f"{len(data.train):,} images{held_out}{distorted}{at_14}"
+    return [f"{data.title}: {images}", " · ".join(how)]
 
 
 class Columns:

@@ -41,6 +41,13 @@ def test_train_prints_the_result_on_stdout_and_epochs_on_stderr(cli: Cli, small_
     assert quiet.stdout.splitlines()[:-1] == result.stdout.splitlines()[:-1]
 
 
+def test_train_tells_how_many_epochs_see_coarse_images(cli: Cli, small_dir: Path) -> None:
+    how = ("train", "--data-dir", small_dir, "--config", "quick", "--hidden", 4)
+    for epochs, coarse in ((2, 2), (4, 3)):
+        first, *_ = cli(*how, "--epochs", epochs, "--force").stderr.splitlines()
+        assert first.endswith(f"1,000 images, at 14×14 in {coarse} of {epochs} epochs")
+
+
 def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
     result = cli(
         *("train", "--data-dir", small_dir, "--epochs", 2, "--validation", 100, "--seed", 4),
