@@ -113,9 +113,15 @@ def test_holding_everything_out_is_refused(data: Split) -> None:
         train(Recipe(validation=1000), data)
 
 
-def test_divergence_is_told_with_its_epoch_step_and_rate(data: Split) -> None:
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 1e9), ("muon", 1e20)])
+def test_divergence_is_told_with_its_epoch_step_and_rate(
+    optimizer: str, rate: float, data: Split
+) -> None:
+    recipe = Recipe(
+        hidden=8, epochs=2, optimizer=optimizer, learning_rate=rate, schedule="constant"
+    )
     with pytest.raises(TrainingDivergedError, match=r"in epoch 1, step \d+, at the learning rate"):
-        train(Recipe(hidden=8, epochs=2, learning_rate=1e9, schedule="constant"), data)
+        train(recipe, data)
 
 
 class Watching(Progress):
@@ -169,6 +175,8 @@ def test_the_time_left_is_told_by_the_steps_of_this_run_alone(data: Split) -> No
         {"dropout": 0.5},
         {"batch_size": 64},
         {"optimizer": "adam", "learning_rate": 0.3},
+        {"optimizer": "muon"},
+        {"coarse_epochs": 1},
         {"deskew": True},
         {"digit_width": 12},
         {"augment": "affine"},
@@ -236,6 +244,8 @@ RECIPES = {
     "dropout": Recipe(epochs=2, dropout=0.3, optimizer="adam", label_smoothing=0.1),
     "judged": Recipe(epochs=3, validation=200, patience=1, deskew=True, digit_width=20),
     "whole": Recipe(hidden=8, epochs=2, augment="affine"),
+    "coarse": Recipe(epochs=3, coarse_epochs=1, optimizer="muon"),
+    "coarse and elastic": Recipe(epochs=2, coarse_epochs=1, augment="elastic"),
 }
 
 
