@@ -189,9 +189,10 @@ class _Other:
 
     def result(self) -> Any:
         """Return what its work returned, or raise what it raised, when it has ended."""
-        if not self.said:
-            raise WorkerLostError(f"A process of this training {self._ending()}")
-        has_failed, value = pickle.loads(self.said)
+        try:
+            has_failed, value = pickle.loads(self.said)
+        except (EOFError, pickle.UnpicklingError) as error:
+            raise WorkerLostError(f"A process of this training {self._ending()}") from error
         if has_failed:
             raise value
         return value

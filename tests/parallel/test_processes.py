@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -114,6 +115,28 @@ def test_one_that_is_ended_or_stopped_from_outside_ends_all_soon(
         in_processes(work, 2)
     assert time.monotonic() - struck[0] < SOON
     assert not is_alive(int(pids[1]))
+
+
+def test_one_that_is_ended_while_it_tells_its_result_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Torn:
+        """What ends the process that pickles it, when some of it may have been written."""
+
+        def __reduce__(self) -> Any:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work(worker: int) -> Run:
+        yield
+        return Torn() if worker else None
+
+    with pytest.raises(WorkerLostError, match="signal 9"):
+        in_processes(work, 2)
+    whole = pickle.dumps((False, [1, 2, 3]))
+    for end in range(len(whole)):
+        monkeypatch.setattr(pickle, "dumps", lambda said, end=end: whole[:end])
+        with pytest.raises(WorkerLostError, match="ended with status 0"):
+            in_processes(lambda worker: iter([None]), 2)  # type: ignore[arg-type,return-value]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
