@@ -82,8 +82,8 @@ def evaluate(
 
     Several models are a committee: their probabilities are averaged, and each is measured as well.
     A folder that 'sweep' has written stands for all models in it.
-    The digit by digit measures are precision, recall and F1, and in the confusion matrix a row is
-    a true digit, and a column what it was read as.
+    Each digit has its precision, recall and F1. In the confusion matrix, a row is a true digit, and
+    a column what it was read as.
     """
     from mnist_cli.data.loading import data_files, title_of
     from mnist_cli.doubts import is_same_data, mean_grey, of_data, of_evaluation, of_greys

@@ -155,8 +155,8 @@ def gradcheck(
     Without an argument, every formula of the network is checked, and every well-known wrong answer
     must be refused.
 
-    FILE is a Python file, a notebook, or a package. It is run, and all that it defines and can be
-    checked is: layers, losses, activations, networks, functions beside their derivatives.
+    FILE is a Python file, a notebook, or a package. It is run, and what it defines is checked:
+    layers, losses, activations, networks, and functions beside their derivatives.
     """
     if explain is not None:
         print_explanation(explain, as_json=json)

@@ -26,7 +26,7 @@ from mnist_cli.texts import one_line, shown
     type=options.FilledPath(dir_okay=False, path_type=Path),
     metavar="FILE",
     show_default="labels.csv in FOLDER, if it has no subfolders 0 to 9",
-    help="A CSV file of paths, seen from FOLDER, and digits.",
+    help="A CSV file of paths, relative to FOLDER, and digits.",
 )
 @click.option(
     "--test",

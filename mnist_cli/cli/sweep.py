@@ -72,7 +72,7 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
     "--random",
     type=options.POSITIVE,
     metavar="N",
-    help="Take so many runs of the grid, drawn at random, in place of all.",
+    help="Do this many runs of the grid, drawn at random, and not all.",
 )
 @click.option(
     "--random-seed",
@@ -100,13 +100,13 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Let the workers of this Dask scheduler do the runs, as tcp://host:8786. They look for "
-    "the data where they are, unless --data-dir is given.",
+    help="Let the workers of this Dask scheduler do the runs, as tcp://host:8786. Each looks "
+    "for the data on its own machine, in --data-dir if that is given.",
 )
 @click.option(
     "--test",
     is_flag=True,
-    help="With --validation, look at the test images at the end, by the best settings alone.",
+    help="With --validation, measure the best settings on the test images, at the end.",
 )
 @click.option("--dry-run", is_flag=True, help="List the runs, and train nothing.")
 @click.option("--force", is_flag=True, help="Replace runs of other settings or data in --out.")
@@ -146,8 +146,8 @@ def sweep(
     that differ in their seed alone are a group, and groups are ranked: by the validation images,
     if --validation holds some out, and else by the test images.
 
-    A sweep that was interrupted goes on where it was, and a larger one takes what a smaller one
-    has done.
+    The same command continues a sweep that was interrupted, and a larger sweep uses the runs of a
+    smaller one.
     """
     from mnist_cli.training.grid import plan, read_vary
 

@@ -96,7 +96,7 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
     default=1,
     show_default=True,
     metavar="N",
-    help="Write the checkpoint after every so many epochs.",
+    help="Write the checkpoint after every N epochs.",
 )
 @click.option(
     "--resume",

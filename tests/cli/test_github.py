@@ -38,10 +38,6 @@ def test_a_failed_row_is_an_annotation_in_a_workflow_and_nowhere_else(
     assert lines[0].endswith("::" + failed[0]["explanation"])
 
 
-def test_of_the_network_itself_nothing_is_annotated_where_all_is_right(cli: Cli) -> None:
-    assert "::error" not in cli("gradcheck", "--hidden", 2, GITHUB_ACTIONS="true").stderr
-
-
 def test_texts_cannot_end_a_command_or_begin_another() -> None:
     assert in_text("100%\n::error::x") == "100%25%0A::error::x"
     assert in_property("a,b: c") == "a%2Cb%3A c"

@@ -67,7 +67,9 @@ def check_usage(words: list[str]) -> None:
     """Read a command with the parser of the program, which raises what is wrong with it."""
     length = next(n for n in (2, 1) if " ".join(words[:n]) in LEAVES)
     command = LEAVES[" ".join(words[:length])]
-    command.make_parser(click.Context(command)).parse_args(words[length:])
+    # click remembers the option for help of the first context that it is asked in.
+    context = click.Context(command, help_option_names=["-h", "--help"])
+    command.make_parser(context).parse_args(words[length:])
 
 
 def test_the_page_of_the_commands_is_their_help() -> None:

@@ -143,6 +143,7 @@ def test_a_model_that_misreads_nothing_has_a_report_as_well(spotless: str) -> No
     assert "No digit was misread." in spotless
 
 
+@pytest.mark.long
 def test_the_same_model_gives_the_same_page(page: str, model: Model) -> None:
     logarithms = model.log_probabilities(IMAGES.images)
     assert page == report_page(model, IMAGES, logarithms, "synthetic, test", "m<b>.npz", 1000)
