@@ -250,6 +250,7 @@ def _of_subfolders(folder: Path) -> Labelled:
 def _of_csv(folder: Path, labels: Path) -> Labelled:
     """Return the files that a CSV file names, with the digits beside them."""
     labelled: Labelled = []
+    digits: dict[Path, int] = {}
     try:
         with labels.open("rb") as file:
             content = file.read(LARGEST_LABELS + 1)  # a device has no size to ask for
@@ -264,7 +265,13 @@ def _of_csv(folder: Path, labels: Path) -> Labelled:
                     f"{labels} has no path and digit in line {number}: write them as "
                     "'picture.png,7'."
                 )
-            labelled.append((folder / row[0].strip(), int(row[1])))
+            path, digit = folder / row[0].strip(), int(row[1])
+            if digits.setdefault(path, digit) != digit:
+                raise DataError(
+                    f"{labels} calls {shown(row[0].strip())} {digit} in line {number}, and "
+                    f"{digits[path]} before: correct it."
+                )
+            labelled.append((path, digit))
     except OSError as error:
         raise DataError(f"{labels} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -78,6 +78,8 @@ def test_a_csv_labels_pictures(cli: Cli, folder: Path) -> None:
     assert cli("pack", flat, "found").exit_code == 0
     (flat / "labels.csv").write_text("a.pgm,ten\n")
     assert "labels.csv has no path and digit in line 1" in cli("pack", flat, "x").stderr
+    (flat / "labels.csv").write_text("a.pgm,7\na.pgm,7\n./a.pgm,1\n")
+    assert "labels.csv calls ./a.pgm 1 in line 3, and 7 before" in cli("pack", flat, "x").stderr
 
 
 def test_train_and_test_decide_where_they_are_there(cli: Cli) -> None:
