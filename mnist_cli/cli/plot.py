@@ -121,7 +121,7 @@ def curves(logs: tuple[Path, ...], out: Path, force: bool, json: bool) -> None:
         ("as PDF", "mnist-cli plot sweep runs --out sweep.pdf"),
     ],
 )
-@click.argument("runs", metavar="RUNS", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("runs", metavar="RUNS", type=options.FilledPath(path_type=Path, file_okay=False))
 @writes("sweep")
 def sweep(runs: Path, out: Path, force: bool, json: bool) -> None:
     """Plot what the runs of a sweep reached, the best settings on top.

@@ -170,3 +170,14 @@ def test_a_backend_that_there_is_not_is_told_by_its_variable(tmp_path: Path) -> 
     assert run.stderr.startswith("Error: Plots are drawn by matplotlib, which cannot begin")
     assert "correct the variable MPLBACKEND" in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+def test_the_folder_of_a_sweep_is_found_at_home(
+    cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path("runs", "seed=0")
+    folder.mkdir(parents=True)
+    folder.joinpath("model.npz").write_bytes(model.read_bytes())
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    result = cli("plot", "sweep", "~/runs")
+    assert result.exit_code == 0, result.stderr
