@@ -1,0 +1,254 @@
+"""Which arrays are parameters, wherever they are, and which are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from checked import Dense, failed, made
+
+from mnist_cli.gradcheck import check, check_functions, check_layer
+
+
+class BehindZeros:
+    """A network whose last weights are zero at first, with dW1 four times too large."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.params = {"W1": rng.standard_normal((6, 5)), "W2": np.zeros((5, 3))}
+
+    def loss(self, X: Any, y: Any) -> Any:
+        W1, W2 = self.params["W1"], self.params["W2"]
+        h = np.tanh(X @ W1)
+        z = h @ W2
+        d = z - np.eye(3)[y]
+        dh = d @ W2.T * (1 - h**2)
+        return 0.5 * (d**2).sum(), {"W1": 4 * X.T @ dh, "W2": h.T @ d}
+
+
+def test_a_gradient_before_weights_of_zero_is_looked_at_with_others() -> None:
+    failed = [row.name for row in check(BehindZeros(), classes=3) if not row.passed]
+    assert failed == ["to W1"]
+
+
+class ToldTwice:
+    """Keeps the right dW, and returns another."""
+
+    def __init__(self) -> None:
+        self.W = np.random.default_rng(0).standard_normal((4, 3))
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: Any) -> Any:
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T, {"W": self.kept_wrong(), "other": 0}
+
+    def kept_wrong(self) -> Any:
+        return -self.dW
+
+
+class KeptWrong(ToldTwice):
+    """Returns the right dW, and keeps another."""
+
+    def backward(self, dout: Any) -> Any:
+        dW = self.x.T @ dout
+        self.dW = 2 * dW
+        return dout @ self.W.T, dW
+
+
+@pytest.mark.parametrize("kind", [ToldTwice, KeptWrong])
+def test_of_a_gradient_that_is_told_in_two_places_both_must_be_right(kind: type) -> None:
+    rows = check_layer(kind())
+    assert [row.name for row in rows if not row.passed] == ["to W"]
+
+
+class OfTheClass:
+    W = np.random.default_rng(0).standard_normal((4, 3))
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: Any) -> Any:
+        return dout @ self.W.T
+
+
+def test_weights_of_the_class_are_seen_and_left_as_they_are() -> None:
+    before = OfTheClass.W.copy()
+    rows = check_layer(OfTheClass)
+    assert [row.name for row in rows if row.is_unchecked] == ["to W"]
+    np.testing.assert_array_equal(OfTheClass.W, before)
+
+
+class WithVelocity:
+    def __init__(self) -> None:
+        self.W = np.random.default_rng(0).standard_normal((4, 3))
+        self.velocity = np.zeros((4, 3))
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: Any, learning_rate: float) -> Any:
+        dx = dout @ self.W.T
+        self.velocity = 0.9 * self.velocity - learning_rate * self.x.T @ dout
+        self.W = self.W + self.velocity
+        return dx
+
+
+def test_a_velocity_that_an_update_moves_is_no_parameter() -> None:
+    rows = check_layer(WithVelocity())
+    assert [row.name for row in rows if row.kind == "gradient"] == ["to x", "to W"]
+    assert all(row.passed for row in rows)
+
+
+@pytest.mark.parametrize("reg", [0.1, 2])
+def test_a_regulariser_that_counts_twice_is_named_so_whatever_its_strength_is(reg: float) -> None:
+    def ridge(W: Any, X: Any, y: Any, reg: Any) -> Any:
+        d = X @ W - y
+        return (d**2).sum() + reg * (W**2).sum(), 2 * X.T @ d + 4 * reg * W
+
+    found = check_functions(ridge, arguments={"reg": reg})
+    assert failed(found) == {"to W": "regulariser-twice"}
+
+
+WITH_LISTS = """
+class it:
+    def __init__(self):
+        self.W = [[0.1, 0.2], [0.3, 0.4], [0.5, -0.6]]
+    def forward(self, x):
+        self.x = x
+        return x @ np.array(self.W)
+    def backward(self, dout):
+        {gradient}
+        return dout @ np.array(self.W).T
+"""
+
+
+IN_MODULE = """
+W = np.linspace(-1, 1, 12).reshape(4, 3)
+class it:
+    def forward(self, x):
+        self.x = x
+        return project(x)
+    def backward(self, dout):
+        {gradient}
+        return dout @ W.T
+def project(x):
+    return x @ W
+"""
+
+
+IN_CLOSURE = """
+def make():
+    W = np.linspace(-1, 1, 12).reshape(4, 3)
+    class Layer:
+        def forward(self, x):
+            self.x = x
+            return x @ W
+        def backward(self, dout):
+            {gradient}
+            return dout @ W.T
+    return Layer
+it = make()
+"""
+
+
+GRADIENTS = [
+    ("pass", {"to W": "not-checked"}),
+    ("self.dW = (7 * self.x.T @ dout).tolist()", {"to W": "constant-factor"}),
+    ("self.dW = (self.x.T @ dout).tolist()", {}),
+]
+
+
+@pytest.mark.parametrize(("gradient", "outcome"), GRADIENTS)
+@pytest.mark.parametrize("source", [WITH_LISTS, IN_MODULE, IN_CLOSURE])
+def test_parameters_are_found_wherever_they_are(
+    source: str, gradient: str, outcome: dict[str, str]
+) -> None:
+    assert failed(check(made(source.format(gradient=gradient)))) == outcome
+
+
+def test_code_in_loops_over_lists_is_given_one_example() -> None:
+    source = """
+class it:
+    def __init__(self):
+        self.w = [[0.1, 0.2, 0.3], [0.3, 0.4, 0.5]]
+    def forward(self, x):
+        self.x = x
+        return np.array([sum(w * v for w, v in zip(row, x)) for row in self.w])
+    def backward(self, dout):
+        self.dw = [[d * v for v in self.x] for d in dout]
+        return np.array([sum(self.w[j][i] * dout[j] for j in range(2)) for i in range(3)])
+"""
+    assert check(made(source)).passed
+
+
+def test_what_a_function_sees_in_its_module_is_left_as_it_was() -> None:
+    names: dict[str, Any] = {"np": np}
+    exec("W = np.ones((4, 3))\ndef f(x): return x @ W\ndef df(dout, x): return dout @ W.T", names)
+    W = names["W"]
+    assert failed(check_functions(names["f"], names["df"])) == {"to W": "not-checked"}
+    assert names["W"] is W
+    assert np.array_equal(W, np.ones((4, 3)))
+    assert check_functions(names["f"], names["df"], constants=["W"]).passed
+
+
+def test_the_data_that_a_loss_sees_around_it_need_no_gradient() -> None:
+    names: dict[str, Any] = {"np": np}
+    source = """
+X, y = np.random.default_rng(0).standard_normal((20, 4)), np.linspace(0, 1, 20)
+def loss(w): return ((X @ w - y) ** 2).sum()
+def loss_grad(w): return 2 * X.T @ (X @ w - y)
+"""
+    exec(source, names)
+    found = check_functions(names["loss"], names["loss_grad"], shape=(4,))
+    assert found.passed
+    assert "not differentiated: X, y" in found.remarks
+
+
+def test_a_parameter_that_forward_rewrites_is_told_as_that() -> None:
+    class Normalised(Dense):
+        def forward(self, x: Any) -> Any:
+            self.W = self.W / np.linalg.norm(self.W)
+            return super().forward(x)
+
+    assert failed(check(Normalised)) == {
+        "to W": "parameters-changed",
+        "arguments kept": "parameters-changed",
+    }
+
+
+def test_private_parameters_have_private_gradients() -> None:
+    source = """
+class it:
+    def __init__(self):
+        self.__w = np.linspace(-1, 1, 12).reshape(4, 3)
+    def forward(self, x):
+        self.__x = x
+        return x @ self.__w
+    def backward(self, dout):
+        self.__dw = self.__x.T @ dout
+        return dout @ self.__w.T
+"""
+    assert check(made(source)).passed
+
+
+def test_a_learning_rate_is_no_parameter() -> None:
+    class Regression:
+        def __init__(self) -> None:
+            self.lr, self.w, self.b = 0.01, np.linspace(-1, 1, 4), 0.1
+
+        def cost(self, X: Any, y: Any) -> Any:
+            return np.mean((X @ self.w + self.b - y) ** 2)
+
+        def grad(self, X: Any, y: Any) -> Any:
+            error = X @ self.w + self.b - y
+            return 2 * X.T @ error / len(y), 2 * error.mean()
+
+    found = check(Regression)
+    assert found.passed
+    assert [row.name for row in found if row.kind == "gradient"] == ["to w", "to b"]

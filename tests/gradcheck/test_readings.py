@@ -1,0 +1,153 @@
+"""How code is read where there are several ways, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from checked import Dense, Layer, failed, made
+
+from mnist_cli.gradcheck import UserCodeError, check, check_functions, check_layer
+
+
+def test_code_that_raises_whatever_is_tried_is_refused() -> None:
+    def refuse(self: Any, x: Any) -> Any:
+        raise RuntimeError("not today")
+
+    with pytest.raises(UserCodeError, match="not today"):
+        check_layer(Layer(refuse))
+
+
+def test_an_argument_that_there_is_none_of_is_refused() -> None:
+    with pytest.raises(UserCodeError, match="no argument of that name"):
+        check_layer(Dense, arguments={"regg": 0.1})
+
+
+def test_code_with_sizes_of_its_own_is_given_as_many_columns() -> None:
+    powers = np.arange(1, 4)
+    layer = Layer(
+        lambda self, x: x**powers, lambda self, dout: dout * powers * self.x ** (powers - 1)
+    )
+    assert check_layer(layer).passed
+
+
+class Product:
+    factor = 1
+
+    def forward(self, x: Any, y: Any) -> Any:
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout: Any) -> Any:
+        return dout * self.y, self.factor * dout * self.x
+
+
+def test_a_gradient_to_what_is_called_as_labels_is_compared() -> None:
+    class Wrong(Product):
+        factor = -7
+
+    assert [row.name for row in check(Product) if row.kind == "gradient"] == ["to x", "to y"]
+    assert set(failed(check(Wrong))) == {"to y"}
+
+
+def test_an_activation_with_an_argument_is_not_called_a_loss() -> None:
+    found = check_functions(
+        lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+        lambda x, alpha: np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))),
+    )
+    assert found.passed
+    assert found[0].name == "elementwise derivative"
+    assert not any("a loss" in remark for remark in found.remarks)
+
+
+SQUARES = """
+def it(theta, X, y):
+    d = X @ theta - y
+    dtheta = X.T @ d
+    return 0.5 * (d ** 2).sum(), {gradient}
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "passes"),
+    [("dtheta", True), ("1 * dtheta", True), ("-7 * dtheta", False), ("3 * X.T @ d", False)],
+)
+def test_a_gradient_that_is_any_expression_is_compared(gradient: str, passes: bool) -> None:
+    assert check(made(SQUARES.format(gradient=gradient))).passed == passes
+
+
+def test_attention_is_not_judged_where_it_has_one_key_alone() -> None:
+    class Attention:
+        def forward(self, Q: Any, K: Any, V: Any) -> Any:
+            self.Q, self.K, self.V = Q, K, V
+            s = Q @ K.T / np.sqrt(Q.shape[-1])
+            e = np.exp(s - s.max(-1, keepdims=True))
+            self.A = e / e.sum(-1, keepdims=True)
+            return self.A @ V
+
+        def backward(self, dO: Any) -> Any:
+            dA = dO @ self.V.T
+            dS = self.A * (dA - (dA * self.A).sum(-1, keepdims=True))  # and no 1/√d
+            return dS @ self.K, dS.T @ self.Q, self.A.T @ dO
+
+    assert set(failed(check(Attention))) == {"to Q", "to K"}
+
+
+def test_a_loss_is_not_judged_where_it_has_one_class_alone() -> None:
+    def svm(W: Any, X: Any, y: Any, reg: Any) -> Any:
+        rows = np.arange(len(X))
+        scores = X @ W
+        margins = np.maximum(0, scores - scores[rows, y][:, None] + 1)
+        margins[rows, y] = 0
+        wrong = (margins > 0).astype(float)  # and nothing for the right class
+        dW = X.T @ wrong / len(X) + 2 * reg * W
+        return margins.sum() / len(X) + reg * (W**2).sum(), dW
+
+    assert set(failed(check_functions(svm))) == {"to W"}
+
+
+class Difference:
+    def forward(self, a: Any, b: Any) -> Any:
+        return a - b
+
+    def backward(self, dout: Any) -> Any:
+        return dout, dout
+
+
+def test_one_array_that_is_returned_twice_is_two_gradients() -> None:
+    assert set(failed(check(Difference))) == {"to b"}
+
+
+def test_a_neuron_of_one_vector_is_given_one() -> None:
+    class Neuron:
+        def __init__(self) -> None:
+            self.w, self.b = np.linspace(-1, 1, 4), 0.5
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            self.y = np.tanh(self.w @ x + self.b)
+            return self.y
+
+        def backward(self, dout: Any) -> Any:
+            dz = dout * (1 - self.y**2)
+            self.dw, self.db = dz * self.x, dz
+            return dz * self.w
+
+    assert check(Neuron).passed
+
+
+def test_a_form_with_a_matrix_between_two_inputs_is_judged() -> None:
+    class Bilinear:
+        def __init__(self) -> None:
+            self.A = np.linspace(-1, 1, 20).reshape(4, 5)
+
+        def forward(self, u: Any, v: Any) -> Any:
+            self.u, self.v = u, v
+            return np.einsum("ni,ij,nj->n", u, self.A, v)
+
+        def backward(self, dout: Any) -> Any:
+            self.dA = np.einsum("n,ni,nj->ij", dout, self.u, self.v)
+            return dout[:, None] * (self.v @ self.A.T), dout[:, None] * (self.u @ self.A)
+
+    assert check(Bilinear).passed
