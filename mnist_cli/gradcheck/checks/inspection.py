@@ -9,8 +9,9 @@ import numpy as np
 
 from mnist_cli.gradcheck.adapters.gradients import short
 from mnist_cli.gradcheck.comparison import Comparison, relative_errors
+from mnist_cli.gradcheck.degenerate import perturbed_if_degenerate
 from mnist_cli.gradcheck.operation import Array, Operation
-from mnist_cli.gradcheck.point import Point, perturbed_if_degenerate
+from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.request import Request
 from mnist_cli.gradcheck.result import Check, Diagnosis
 

@@ -15,6 +15,7 @@ from mnist_cli.gradcheck.checks.inspection import (
     verdict,
 )
 from mnist_cli.gradcheck.comparison import ROUNDING, Comparison, compare_gradient
+from mnist_cli.gradcheck.degenerate import NUDGE
 from mnist_cli.gradcheck.diagnosis import diagnose_comparison
 from mnist_cli.gradcheck.mistakes.behaviour import (
     FAR_FROM_ZERO,
@@ -23,7 +24,7 @@ from mnist_cli.gradcheck.mistakes.behaviour import (
     not_linear_in_dout,
 )
 from mnist_cli.gradcheck.operation import Array
-from mnist_cli.gradcheck.point import NUDGE, Point
+from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.result import Check, Diagnosis
 from mnist_cli.gradcheck.user_code import UserCodeError
 

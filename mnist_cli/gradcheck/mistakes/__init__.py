@@ -14,6 +14,7 @@ from mnist_cli.gradcheck.mistakes import softmax as softmax
 from mnist_cli.gradcheck.mistakes import cross_entropy as cross_entropy
 from mnist_cli.gradcheck.mistakes import parameters as parameters
 from mnist_cli.gradcheck.mistakes import chain_rule as chain_rule
+from mnist_cli.gradcheck.mistakes import batch_size as batch_size
 from mnist_cli.gradcheck.mistakes import hidden_layers as hidden_layers
 from mnist_cli.gradcheck.mistakes import behaviour as behaviour
 from mnist_cli.gradcheck.mistakes.registry import (
