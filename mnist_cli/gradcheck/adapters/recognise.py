@@ -128,7 +128,7 @@ class Search:
         """Whether with several examples the 1/N is missing, which one example does not show."""
         self._rank = (0, 0, 0)
         """Whether what is found has no gradients, some, or all of the right shapes; how many are
-        right; and how many are not zero."""
+        right but for a factor; and how many are not zero."""
 
     def settle(self) -> None:
         """Take what is next best, where no reading was right beyond doubt."""
@@ -198,6 +198,9 @@ class Search:
         right = sum(agrees(point, {name: gradient}) for name, gradient in felt.items())
         if right == len(point.computed):
             right = 0  # it is this reading that is not to be believed, see above
+        elif all(fit):
+            # With other labels, say, what is off by a factor would be wrong in another way, too.
+            right = sum(is_multiple(point, name) for name in felt)
         self._lacks_mean |= has_all and lacks_mean(point)
         rank = (0 if not fit else 2 if all(fit) else 1, right, len(felt))
         if self.found is None or rank > self._rank:
@@ -267,6 +270,8 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
         module = composed.with_parameters(code, request)
         yield from composed.readings(code, request, module)
         yield from functions.readings(thing, code.backward, request, module)
+        if module is not code.module:  # what is called as a dictionary of parameters may be none
+            yield from functions.readings(thing, code.backward, request, code.module)
         return
     if inspect.isroutine(thing):
         if not required(thing):
@@ -282,6 +287,21 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
 def is_whole(point: Point, names: Iterable[str]) -> bool:
     """Return whether there is a gradient to each of the arguments, where one is asked for."""
     return all(name in point.computed or name in point.operation.exempt for name in names)
+
+
+def is_multiple(point: Point, name: str) -> bool:
+    """Return whether a gradient is right, or off by a factor, which two directions tell."""
+    computed = point.computed[name]
+    if computed.size < 2:
+        return agrees(point, {name: computed})
+    derivative = point.derivative(name)
+    directions = point.rng.uniform(0.5, 1.5, (2, *computed.shape))
+    directions *= point.rng.choice([-1, 1], directions.shape)
+    (a, b), (c, d) = (
+        (float((computed * each).sum()), float(derivative.along(each))) for each in directions
+    )
+    is_zero = min(abs(b), abs(d)) <= ROUGHLY * max(abs(a), abs(c))  # of which nothing is a multiple
+    return not is_zero and abs(a * d - b * c) <= ROUGHLY * (abs(a * d) + abs(b * c))
 
 
 def lacks_mean(point: Point) -> bool:

@@ -604,3 +604,5 @@ _wrong(
 )
 _right("recurrent", "update_forward", note="Wz and Uz")
 _right("networks", "LearnsAtOnce", note="moves nothing where it is saturated")
+_wrong("told_otherwise", "classes_forward", MISSING, "a sum for a mean", rows=("to W", "to b"))
+_wrong("told_otherwise", "classes_forward,classes_backward_reversed", "sign-flipped", "the sign")
