@@ -221,13 +221,15 @@ class _Other:
 
 
 def _look_after(others: Sequence[_Other], nap: float) -> None:
-    """Sleep, and then see whether one has ended; raise what it raised, or if it was lost."""
-    time.sleep(nap)  # `poll` sleeps for whole milliseconds
+    """Sleep, unless one of the others says something; raise what it raised, or if it was lost."""
     poll = select.poll()
     running = {other.pipe: other for other in others if not other.has_ended}
     for pipe in running:
         poll.register(pipe, select.POLLIN)
-    for pipe, _ in poll.poll(0):
+    milliseconds = int(1000 * nap)
+    if not milliseconds:  # poll() counts in whole ones
+        time.sleep(nap)
+    for pipe, _ in poll.poll(milliseconds):
         running[pipe].hear()
         if running[pipe].has_ended:
             running[pipe].result()

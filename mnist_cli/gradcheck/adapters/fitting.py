@@ -211,6 +211,17 @@ def not_zero(operation: CodeOperation, seed: int) -> CodeOperation:
     return moved if np.all(np.isfinite(out)) else operation
 
 
+def _has_other_outputs(session: CodeSession) -> bool:
+    """Return whether forward returned other arrays of as many rows, which backward is not given."""
+    given, out = {slot.role for slot in session.reading.wants}, session.out
+    if "dout" not in given or "cache" in given or not isinstance(out, np.ndarray):
+        return False
+    return any(
+        isinstance(part, np.ndarray) and part.dtype.kind == "f" and part.shape[:1] == out.shape[:1]
+        for part in session.rest
+    )
+
+
 def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> CodeOperation:
     """Note what backward changes, whether forward repeats itself, and what has no gradient."""
     session, before, (_, after_backward, computed), out = _passed(operation)
@@ -235,6 +246,11 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
         operation.remarks.append(f"not differentiated: {names}, the places in a table")
     if reading.outputs:
         operation.remarks.append(f"The {reading.outputs} outputs are taken side by side, as one.")
+    elif _has_other_outputs(session):
+        operation.remarks.append(
+            "Of the arrays that forward returns, the first alone is checked, as backward takes the "
+            "gradient to one."
+        )
     axis = operation.batch_axis
     if (
         axis is not None
