@@ -74,15 +74,24 @@ class CoarseDescent(Descent):
         The images to learn from, 28×28.
     rng : Generator
         Draws the order of the images.
+    parts : int, optional
+        See `Descent`.
     """
 
     batches_of = CoarseBatches
 
-    def __init__(self, recipe: Recipe, network: MLP, data: Split, rng: np.random.Generator):
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: MLP,
+        data: Split,
+        rng: np.random.Generator,
+        parts: int | None = None,
+    ):
         self.whole = network
         coarse = MLP(network.hidden, network.parameters.dtype, COARSE)
         coarse.parameters[:] = coarsened(network.parameters)
-        super().__init__(recipe, coarse, data, rng)
+        super().__init__(recipe, coarse, data, rng, parts)
 
     def finish(self) -> MLP:
         """Return the network as it is now, whole."""

@@ -76,18 +76,27 @@ class Descent:
         The images to learn from.
     rng : Generator
         Draws the order of the images.
+    parts : int, optional
+        How many the network has; as many as `count_parts` says, if not given.
     """
 
     batches_of = Batches
     """What gives the inputs of the steps."""
 
-    def __init__(self, recipe: Recipe, network: MLP, data: Split, rng: np.random.Generator):
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: MLP,
+        data: Split,
+        rng: np.random.Generator,
+        parts: int | None = None,
+    ):
         self.recipe = recipe
         self.labels = data.labels
         self.rng = rng
-        self.streams = rng.spawn(count_parts(recipe))
+        self.streams = rng.spawn(parts or count_parts(recipe))
         self.batches = self.batches_of(recipe, data.images, self.streams)
-        self.halves = Halves(recipe, network, self.batches.inked)
+        self.halves = Halves(recipe, network, self.batches.inked, len(self.streams))
         if recipe.dropout:
             for part, stream in zip(self.halves.parts, self.streams, strict=True):
                 part.dropout = Dropout(recipe.dropout, stream)

@@ -141,6 +141,8 @@ class _Loop:
         self.recipe, self.network, self.origin = recipe, network, origin
         self.learn, self.rng = learn, rng
         self.history: list[Epoch] = list(resume.history) if resume else []
+        # As many as it began with, even if another version would choose otherwise.
+        self.parts = len(resume.state.generators) - 1 if resume else None
         self.descent = self._next_descent()
         self.best_parameters = network.parameters
         self.steps_an_epoch = math.ceil(len(learn) / recipe.batch_size)
@@ -153,7 +155,7 @@ class _Loop:
         """Return what takes the next epoch."""
         is_coarse = len(self.history) < self.recipe.coarse_epochs
         kind = CoarseDescent if is_coarse else Descent
-        return kind(self.recipe, self.network, self.learn, self.rng)
+        return kind(self.recipe, self.network, self.learn, self.rng, self.parts)
 
     def _refine(self) -> None:
         """Go on at the full resolution, from where the coarse epochs have come to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from checked import Dense, Layer, failed
 
 from mnist_cli.gradcheck import check, check_functions, check_layer
@@ -107,3 +108,32 @@ def test_errors_are_null_in_rows_that_compare_nothing() -> None:
             "read-only-dout",
         )
         assert (row.max_relative_error is None) == has_none, row
+
+
+class TwoOutputs:
+    """Forward returns two arrays, and backward is given the gradient to the first."""
+
+    def forward(self, x: Any) -> Any:
+        return x * 2, x * 3
+
+    def backward(self, dout: Any) -> Any:
+        return dout * 2
+
+
+class WithCache:
+    """What forward returns besides goes back to backward."""
+
+    def forward(self, x: Any) -> Any:
+        return x * x, x
+
+    def backward(self, dout: Any, cache: Any) -> Any:
+        return 2 * dout * cache
+
+
+@pytest.mark.parametrize(("kind", "is_said"), [(TwoOutputs, True), (WithCache, False)])
+def test_that_the_first_of_several_outputs_alone_is_checked_is_said(
+    kind: type, is_said: bool
+) -> None:
+    found = check(kind())
+    assert found.passed
+    assert any("the first alone is checked" in remark for remark in found.remarks) == is_said

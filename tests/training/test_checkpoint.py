@@ -22,6 +22,7 @@ from mnist_cli.data.idx import read_idx, write_idx
 from mnist_cli.data.loading import load_split
 from mnist_cli.errors import ModelError, TrainingStoppedError
 from mnist_cli.recipe import Recipe
+from mnist_cli.training import descent
 from mnist_cli.training.checkpoint import Checkpoint
 from mnist_cli.training.loop import train
 
@@ -93,6 +94,20 @@ def test_whoever_wants_training_to_stop_is_heard_in_each_step(data: Split) -> No
         train(
             Recipe(hidden=4, epochs=3, batch_size=500), data, should_stop=lambda: next(calls) == 3
         )
+
+
+def test_a_training_goes_on_in_as_many_parts_as_it_began_with(data: Split) -> None:
+    """Another version may cut the network otherwise, which is other bits."""
+    recipe = Recipe(hidden=160, epochs=3, dropout=0.2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(descent, "count_parts", lambda recipe: 4)
+        kept = checkpoints(recipe, data)
+        whole = train(recipe, data, origin=ORIGIN).model
+    assert len(kept[1].state.generators) == 1 + 4
+    resumed = train(recipe, data, resume=kept[1], origin=ORIGIN).model
+    assert resumed.network.parameters.tobytes() == whole.network.parameters.tobytes()
+    otherwise = train(recipe, data, origin=ORIGIN).model
+    assert otherwise.network.parameters.tobytes() != whole.network.parameters.tobytes()
 
 
 def options(folder: Path, *more: object, epochs: int = 30) -> list[str]:
@@ -307,7 +322,7 @@ def document_and_vectors(data: Split, tmp_path: Path) -> tuple[dict[str, Any], d
         lambda d, v: d["history"][0].update(train_loss="low"),
         lambda d, v: d["history"].append({"epoch": 2}),
         lambda d, v: d["generators"].pop(),
-        lambda d, v: d["generators"].append(d["generators"][0]),
+        lambda d, v: d["generators"].extend(d["generators"] * 8),
         lambda d, v: d["generators"][0].update(state={"state": -1, "inc": 1}),
         lambda d, v: d["generators"][0].update(bit_generator="MT19937"),
         lambda d, v: d.update(origin=3),

@@ -103,6 +103,16 @@ def test_loss_and_accuracy_are_means_over_all_images(softened: float, data: Spli
     assert found.accuracy == (logits.argmax(axis=1) == data.labels).mean()
 
 
+@pytest.mark.parametrize(
+    ("hidden", "batch_size", "parts"),
+    [(99, 64, 1), (99, 128, 2), (100, 1, 2), (128, 32, 2), (32, 128, 1), (800, 128, 2)],
+)
+def test_how_many_parts_there_are_is_decided_by_the_recipe(
+    hidden: int, batch_size: int, parts: int
+) -> None:
+    assert halves.count_parts(Recipe(hidden=hidden, batch_size=batch_size)) == parts
+
+
 def test_one_hidden_unit_is_not_cut(data: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(halves, "WORTH_TWO", 1)
     recipe = Recipe(hidden=1)
@@ -156,8 +166,7 @@ def test_however_many_work_and_of_what_kind_the_bits_are_the_same(
     workers: int, kind: str, data: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network in eight parts, with all that draws random numbers in them."""
-    for module in (halves, descent):
-        monkeypatch.setattr(module, "count_parts", lambda recipe: 8)
+    monkeypatch.setattr(descent, "count_parts", lambda recipe: 8)
     recipe = Recipe(hidden=40, dropout=0.2, augment="affine", optimizer="adam", learning_rate=0.01)
 
     def reached() -> tuple[bytes, list[dict[str, Any]]]:
