@@ -343,7 +343,7 @@ class TestInAShell:
     def test_ctrl_c_leaves_no_bar_above_its_sentence(self, small_dir: Path, tmp_path: Path) -> None:
         """The terminal writes ^C beside the bar, which must not wrap."""
         command = ["train", "--data-dir", str(small_dir), "--hidden", "64", "--epochs", "100000"]
-        status, shown = on_a_terminal(command, tmp_path, interrupt=b"9/100000  mean")
+        status, shown = on_a_terminal(command, tmp_path, interrupt=b" 9/100000 ")
         assert status == 130
         lines = on_screen(shown, 80)
         assert any("Error: Interrupted in epoch" in line for line in lines)
