@@ -25,6 +25,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from mnist_cli.errors import WorkerLostError
@@ -249,7 +250,7 @@ def _live(work: Work, number: int, counters: mmap.mmap, parent: int, pipe: int) 
     status = 1
     try:
         gc.disable()  # what else the program left to be collected is not ours to end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the report is the first process's alone
+        _let_go_of_files(pipe)
         try:
             said = pickle.dumps((False, _at_meetings(work, number, counters, look)))
         except BaseException as error:
@@ -260,3 +261,14 @@ def _live(work: Work, number: int, counters: mmap.mmap, parent: int, pipe: int) 
         status = 0
     finally:
         os._exit(status)
+
+
+def _let_go_of_files(kept: int) -> None:
+    """Close all files but one and stderr: a lock on one would outlive the process that took it."""
+    for name in os.listdir("/proc/self/fd"):
+        number = int(name)
+        if number not in (0, 2, kept):
+            with suppress(OSError):  # that of the list itself
+                os.close(number)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # the report is the first process's alone

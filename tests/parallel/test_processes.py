@@ -160,6 +160,19 @@ def test_what_the_others_print_goes_nowhere(capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr().out == "0"
 
 
+def test_the_others_hold_no_file_of_the_first(tmp_path: Path) -> None:
+    """A lock would else be there for as long as they are."""
+
+    def work(worker: int) -> Run:
+        yield
+        return [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+
+    with open(tmp_path / "locked", "w") as file:
+        found = in_processes(work, 2)
+    assert found is not None
+    assert [file.name in files for files in found] == [True, False]
+
+
 LONG = """
 import os, sys, time
 from mnist_cli.parallel.processes import in_processes
