@@ -41,7 +41,7 @@ SIDES = {
 }
 SIZES = [(128, 128), (32, 128), (300, 128), (800, 128), (128, 32), (128, 512)]
 WHOLE = [(3, 0.05), (4, 0.0), (10, 0.0)]
-"""The epochs and the label smoothing of the whole commands; after the first, all read 98%."""
+"""The epochs and the label smoothing of the whole commands: all of them read 98%."""
 AGREEMENT = 1e-4
 HELD = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 """What may hold NumPy back from the kernels and threads that it would choose."""

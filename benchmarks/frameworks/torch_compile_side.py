@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import common
-import torch
 from torch_side import Torch
 
 
@@ -19,5 +18,4 @@ class Compiled(Torch):
 
 
 if __name__ == "__main__":
-    torch.set_float32_matmul_precision("highest")
     common.run(Compiled)

@@ -81,8 +81,8 @@ def workers_for(members: int, *, share_memory: bool = False) -> Workers:
 
     Processes do not wait for Python's global lock, and are faster; but they see of each other only
     what lies in memory that they share, and not every program can be forked at any time:
-    `can_fork` says when. Else the workers are threads. Never more than there
-    are cores; and one in a block of `one_thread`.
+    `can_fork` says when. Else the workers are threads. There are never more of them than cores, and
+    one in a block of `one_thread`.
     """
     number = 1 if _is_one_thread.get() else min(members, cores())
     if number == 1:

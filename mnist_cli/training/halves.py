@@ -28,9 +28,8 @@ UNITS = 100
 third at 128 units and 32 images. One after another they take 5% longer there than the whole does;
 with fewer units it would be 40%, and many small networks are trained so, a core each."""
 
-
 PARTS = 8
-"""More than these no version has cut a network into, or will."""
+"""A checkpoint with more parts than these is broken: no version makes one."""
 
 
 def count_parts(recipe: Recipe) -> int:
