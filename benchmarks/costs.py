@@ -2,8 +2,8 @@
 
     python benchmarks/costs.py --data-dir DIR
 
-The parts of a step are those of one half of the network, on one thread and undisturbed; in
-training, two halves run side by side, and wait for each other and for Python's global lock.
+The parts of a step are those of one part of the network, on one thread and undisturbed; in
+training, the parts run side by side, and wait for each other and for Python's global lock.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def main() -> None:
     batch = rng.permutation(len(data))[: recipe.batch_size]
     labels = np.eye(10, dtype=np.float32)[data.labels[batch]]
     part, optimizer, criterion = (
-        descent.halves.parts[0],
-        descent.halves.optimizers[0],
+        descent.parts.networks[0],
+        descent.parts.optimizers[0],
         SoftmaxCrossEntropy(),
     )
 
@@ -122,15 +122,15 @@ def main() -> None:
     da1 = part.delta2 @ part.W2.T
     for what, call in (
         ("the batch gathered (second thread)", gather),
-        ("half: z1 = x·W1 + b1", lambda: part.linear1.forward(x)),
-        ("half: a1 = relu(z1)", lambda: part.relu.forward(part.z1)),
-        ("half: z2 = a1·W2 + b2", lambda: part.linear2.forward(part.a1)),
+        ("part: z1 = x·W1 + b1", lambda: part.linear1.forward(x)),
+        ("part: a1 = relu(z1)", lambda: part.relu.forward(part.z1)),
+        ("part: z2 = a1·W2 + b2", lambda: part.linear2.forward(part.a1)),
         ("softmax and loss (first thread)", lambda: criterion.forward(part.z2, labels)),
         ("delta2 = (softmax − labels)/N (first thread)", criterion.backward),
-        ("half: dW2, db2, delta2·W2ᵀ", lambda: part.linear2.backward(part.delta2, overwrite=True)),
-        ("half: ⊙ [z1 > 0]", lambda: part.relu.backward(da1)),
-        ("half: dW1, db1", lambda: part.linear1.accumulate(part.delta1, overwrite=True)),
-        ("half: step of SGD", lambda: optimizer.step(part.parameters, part.gradients, 0.0)),
+        ("part: dW2, db2, delta2·W2ᵀ", lambda: part.linear2.backward(part.delta2, overwrite=True)),
+        ("part: ⊙ [z1 > 0]", lambda: part.relu.backward(da1)),
+        ("part: dW1, db1", lambda: part.linear1.accumulate(part.delta1, overwrite=True)),
+        ("part: step of SGD", lambda: optimizer.step(part.parameters, part.gradients, 0.0)),
     ):
         row(what, milliseconds(call, 200))
 

@@ -40,17 +40,16 @@ class Numpy(common.Side):
 
     def gradients(self, batch: Any) -> tuple[float, list[Any]]:
         """See `common.Side`."""
-        descent, halves = self.descent, self.descent.halves
-        parts = halves.parts
+        descent, parts = self.descent, self.descent.parts
         x = np.multiply(descent.batches.pixels[batch], 1 / 255, dtype=np.float32)
-        logits = sum(part.forward(x) for part in parts)
+        logits = sum(part.forward(x) for part in parts.networks)
         loss = descent.criterion.forward(logits, descent.rows[descent.labels[batch]])
         delta2 = descent.criterion.backward()
-        for part in parts:
+        for part in parts.networks:
             part.backward(delta2, overwrite=True)
             part.parameters[:] = part.gradients
-        whole = MLP(halves.network.hidden)
-        whole.join(parts, halves.inked)
+        whole = MLP(parts.network.hidden)
+        whole.join(parts.networks, parts.inked)
         return float(loss), [whole.W1, whole.b1, whole.W2, whole.b2]
 
     def epoch(self, order: Any, rates: Any) -> None:

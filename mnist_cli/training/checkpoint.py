@@ -26,8 +26,8 @@ from mnist_cli.nn.layers import Array
 from mnist_cli.nn.mlp import MLP, parameter_count
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.descent import State
-from mnist_cli.training.halves import PARTS, make_optimizer
 from mnist_cli.training.history import Epoch, best_epoch, read_history, with_loss_and_rate
+from mnist_cli.training.parts import PARTS, make_optimizer
 
 UPGRADES = [with_loss_and_rate]
 """What makes a checkpoint of format 2 of one of format 1, and so on: a new format is one more."""

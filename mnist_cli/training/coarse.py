@@ -112,7 +112,7 @@ class CoarseDescent(Descent):
 
     def _degree(self, name: str) -> int:
         """Return 2 if the optimizer remembers squares of gradients by that name, else 1."""
-        return 2 if name in self.halves.optimizers[0].squares else 1
+        return 2 if name in self.parts.optimizers[0].squares else 1
 
 
 def refined(vector: Array, degree: int = 1) -> Array:

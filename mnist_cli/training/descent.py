@@ -1,6 +1,6 @@
 """Gradient descent: the steps of an epoch.
 
-The halves of the network meet twice a step, when both have given their share of the logits, and
+The parts of the network meet twice a step, when all have given their share of the logits, and
 when the gradient to the logits is there. `mnist_cli.nn.textbook` does the same in a dozen lines.
 """
 
@@ -25,7 +25,7 @@ from mnist_cli.parallel import side_by_side, workers_for
 from mnist_cli.parallel.shared_memory import shared_zeros
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.batches import Batches
-from mnist_cli.training.halves import Halves, count_parts
+from mnist_cli.training.parts import Parts, count_parts
 
 
 @dataclass(frozen=True)
@@ -96,16 +96,16 @@ class Descent:
         self.rng = rng
         self.streams = rng.spawn(parts or count_parts(recipe))
         self.batches = self.batches_of(recipe, data.images, self.streams)
-        self.halves = Halves(recipe, network, self.batches.inked, len(self.streams))
+        self.parts = Parts(recipe, network, self.batches.inked, len(self.streams))
         if recipe.dropout:
-            for part, stream in zip(self.halves.parts, self.streams, strict=True):
+            for part, stream in zip(self.parts.networks, self.streams, strict=True):
                 part.dropout = Dropout(recipe.dropout, stream)
-        self.workers = workers_for(len(self.halves), share_memory=True)
+        self.workers = workers_for(len(self.parts), share_memory=True)
         self.criterion = SoftmaxCrossEntropy()
         dtype = network.parameters.dtype
         # What the parts tell each other in a step, wherever they work.
         rows = min(recipe.batch_size, len(data))
-        self.shares = shared_zeros((len(self.halves), rows, CLASSES), dtype)
+        self.shares = shared_zeros((len(self.parts), rows, CLASSES), dtype)
         self.delta2 = shared_zeros((rows, CLASSES), dtype)
         self.rows = soften(np.eye(CLASSES, dtype=dtype), recipe.label_smoothing)
 
@@ -132,7 +132,7 @@ class Descent:
         order = self.rng.permutation(len(self.labels))
         batches = self.batches.cut(order)
         rates = [self._learning_rate(number - 1 + k / len(batches)) for k in range(len(batches))]
-        parts, optimizers = self.halves.parts, self.halves.optimizers
+        parts, optimizers = self.parts.networks, self.parts.optimizers
         loss_sum, seen, correct = 0.0, 0, 0
 
         def work(member: int) -> Generator[None, None, Reached]:
@@ -161,36 +161,36 @@ class Descent:
             for member in range(len(parts)):
                 self.batches.prepare(member, order, 0)
             self._take_over(side_by_side(work, len(parts), share_memory=True))
-            self.halves.decay_blank(rates)
+            self.parts.decay_blank(rates)
             # What the last step did is in no loss yet.
             inputs = self.batches.inputs(len(batches) - 1, len(batches[-1]))
             loss, _ = self._loss(np.stack([part.forward(inputs) for part in parts]), batches[-1])
-            largest = self.halves.largest_weight()
+            largest = self.parts.largest_weight()
         check_finite(loss, "the loss", number, len(batches), rates[-1])
         check_finite(largest, "the largest weight", number, len(batches), rates[-1])
         return Pass(loss_sum / len(order), correct / len(order), rates[-1])
 
     def finish(self) -> MLP:
         """Return the network as it is now, whole."""
-        return self.halves.finish()
+        return self.parts.finish()
 
     def state(self) -> State:
         """Return a copy of all that `restore` needs, when `finish` has been called."""
         generators = [dict(rng.bit_generator.state) for rng in (self.rng, *self.streams)]
-        return State(self.halves.network.parameters.copy(), self.halves.memory(), generators)
+        return State(self.parts.network.parameters.copy(), self.parts.memory(), generators)
 
     def restore(self, state: State, epochs: int) -> None:
         """Go back to a state that a descent with the same recipe and data had after some epochs."""
         steps = epochs * math.ceil(len(self.labels) / self.recipe.batch_size)
-        self.halves.restore(state.parameters, state.memory, steps)
+        self.parts.restore(state.parameters, state.memory, steps)
         for rng, generator in zip((self.rng, *self.streams), state.generators, strict=True):
             rng.bit_generator.state = generator
 
     def _take_over(self, reached: Sequence[Reached]) -> None:
         """Be where the parts are at the end of an epoch."""
         for member, its in enumerate(reached):
-            self.halves.parts[member].parameters[:] = its.parameters
-            self.halves.optimizers[member] = its.optimizer
+            self.parts.networks[member].parameters[:] = its.parameters
+            self.parts.optimizers[member] = its.optimizer
             self.streams[member].bit_generator.state = its.stream
 
     def _loss(self, shares: Array, batch: NDArray[np.intp]) -> tuple[float, int]:

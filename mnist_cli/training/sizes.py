@@ -8,7 +8,7 @@ from mnist_cli.errors import SettingsError
 from mnist_cli.files.archive import LARGEST
 from mnist_cli.nn.mlp import MLP, parameter_count
 from mnist_cli.recipe import Recipe
-from mnist_cli.training.halves import make_optimizer
+from mnist_cli.training.parts import make_optimizer
 
 EPOCH = 1200
 """Bytes of an epoch in the history of a file, at most: seven names and numbers, as UTF-32."""

@@ -12,8 +12,8 @@ from mnist_cli.images.inputs import to_inputs
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.nn.textbook import train as train_by_the_textbook
 from mnist_cli.recipe import Recipe
-from mnist_cli.training.halves import count_parts
 from mnist_cli.training.loop import train
+from mnist_cli.training.parts import count_parts
 
 
 @pytest.mark.parametrize(

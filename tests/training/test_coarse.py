@@ -135,7 +135,7 @@ def test_distorted_coarse_images_are_the_means_of_those_at_full_resolution(data:
     order = np.arange(len(data))
     rows = []
     for descent, pixels in ((fine, 784), (coarse, COARSE)):
-        for member in range(len(descent.halves)):
+        for member in range(len(descent.parts)):
             descent.batches.prepare(member, order, 0)
         inputs = np.zeros((recipe.batch_size, pixels))
         inputs[:, descent.batches.inked] = descent.batches.inputs(0, recipe.batch_size)

@@ -18,10 +18,11 @@ from mnist_cli.nn.mlp import MLP
 from mnist_cli.nn.optimizers import Muon
 from mnist_cli.nn.schedules import SCHEDULES
 from mnist_cli.recipe import Recipe
-from mnist_cli.training import descent, halves
+from mnist_cli.training import descent
+from mnist_cli.training import parts as parts_module
 from mnist_cli.training.batches import BATCHES_AHEAD, SHARING
 from mnist_cli.training.descent import Descent
-from mnist_cli.training.halves import WORTH_TWO, make_optimizer
+from mnist_cli.training.parts import WORTH_TWO, count_parts, make_optimizer
 
 
 @pytest.fixture
@@ -65,12 +66,12 @@ def test_an_epoch_does_what_the_textbook_says_in_one_part_or_in_two(
     )
     network = network_of(recipe)
     run = Descent(recipe, network, data, np.random.default_rng(2))
-    assert len(run.halves) == (2 if hidden * 100 >= WORTH_TWO else 1)
-    assert 0 < len(run.halves.blank) < 784
+    assert len(run.parts) == (2 if hidden * 100 >= WORTH_TWO else 1)
+    assert 0 < len(run.parts.blank) < 784
     run.epoch(1)
     expected = by_the_textbook(recipe, data)
     np.testing.assert_allclose(run.finish().parameters, expected.parameters, rtol=0, atol=1e-11)
-    assert (network.W1[run.halves.blank] != network_of(recipe).W1[run.halves.blank]).all()
+    assert (network.W1[run.parts.blank] != network_of(recipe).W1[run.parts.blank]).all()
 
 
 def test_muon_does_the_same_in_one_part_or_in_two(data: Split) -> None:
@@ -78,7 +79,7 @@ def test_muon_does_the_same_in_one_part_or_in_two(data: Split) -> None:
     recipe = Recipe(hidden=128, batch_size=100, optimizer="muon", dtype="float64")
     network = network_of(recipe)
     run = Descent(recipe, network, data, np.random.default_rng(2))
-    assert [part.hidden for part in run.halves.parts] == [2 * Muon.columns] * 2
+    assert [part.hidden for part in run.parts.networks] == [2 * Muon.columns] * 2
     run.epoch(1)
     expected = by_the_textbook(recipe, data)
     np.testing.assert_allclose(run.finish().parameters, expected.parameters, rtol=0, atol=1e-11)
@@ -110,13 +111,13 @@ def test_loss_and_accuracy_are_means_over_all_images(softened: float, data: Spli
 def test_how_many_parts_there_are_is_decided_by_the_recipe(
     hidden: int, batch_size: int, parts: int
 ) -> None:
-    assert halves.count_parts(Recipe(hidden=hidden, batch_size=batch_size)) == parts
+    assert count_parts(Recipe(hidden=hidden, batch_size=batch_size)) == parts
 
 
 def test_one_hidden_unit_is_not_cut(data: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halves, "WORTH_TWO", 1)
+    monkeypatch.setattr(parts_module, "WORTH_TWO", 1)
     recipe = Recipe(hidden=1)
-    assert len(Descent(recipe, network_of(recipe), data, np.random.default_rng(2)).halves) == 1
+    assert len(Descent(recipe, network_of(recipe), data, np.random.default_rng(2)).parts) == 1
 
 
 @pytest.mark.parametrize("hidden", [4, 160])
