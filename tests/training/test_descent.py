@@ -106,7 +106,17 @@ def test_loss_and_accuracy_are_means_over_all_images(softened: float, data: Spli
 
 @pytest.mark.parametrize(
     ("hidden", "batch_size", "parts"),
-    [(99, 64, 1), (99, 128, 2), (100, 1, 2), (128, 32, 2), (32, 128, 1), (800, 128, 2)],
+    [
+        (99, 64, 1),
+        (99, 128, 2),
+        (100, 1, 2),
+        (128, 32, 2),
+        (32, 128, 1),
+        (599, 128, 2),
+        (600, 128, 3),
+        (800, 128, 4),
+        (10**5, 128, 8),
+    ],
 )
 def test_how_many_parts_there_are_is_decided_by_the_recipe(
     hidden: int, batch_size: int, parts: int
