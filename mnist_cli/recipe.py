@@ -57,6 +57,12 @@ class Recipe:
     batch_size: int = setting(
         128, "Images in each step.", group=TRAINING, unit="N", least=1, most=MOST
     )
+    sampling: str = setting(
+        "uniform",
+        "The images of an epoch: each once, or drawn by their last losses.",
+        group=TRAINING,
+        choices=("uniform", "loss"),
+    )
     optimizer: str = setting(
         "sgd",
         "Gradient descent with momentum; Adam; or Muon, whose steps of W1 are orthogonalized.",

@@ -43,8 +43,8 @@ class Numpy(common.Side):
         descent, parts = self.descent, self.descent.parts
         x = np.multiply(descent.batches.pixels[batch], 1 / 255, dtype=np.float32)
         logits = sum(part.forward(x) for part in parts.networks)
-        loss = descent.criterion.forward(logits, descent.rows[descent.labels[batch]])
-        delta2 = descent.criterion.backward()
+        loss = descent.sampler.loss(logits, descent.rows[descent.labels[batch]], batch)
+        delta2 = descent.sampler.gradient()
         for part in parts.networks:
             part.backward(delta2, overwrite=True)
             part.parameters[:] = part.gradients

@@ -21,7 +21,13 @@ from mnist_cli.gradcheck.reference import Derivative
 from mnist_cli.gradcheck.result import Check
 from mnist_cli.gradcheck.wrong_answers import WRONG_ANSWERS, WrongAnswer
 from mnist_cli.nn.layers import Dropout, Linear, ReLU, Softmax
-from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy, label_rows, soften
+from mnist_cli.nn.losses import (
+    CrossEntropy,
+    SoftmaxCrossEntropy,
+    WeightedCrossEntropy,
+    label_rows,
+    soften,
+)
 from mnist_cli.nn.mlp import CLASSES
 
 INNER = 7
@@ -223,6 +229,17 @@ def _losses(batch_size: int, tolerance: float, rng: np.random.Generator) -> Iter
         ),
         batch_size,
     )
+
+    weights = rng.uniform(0.5, 2, batch_size)
+    checks = check_loss(
+        WeightedCrossEntropy(),
+        x=logits,
+        labels=rows,
+        arguments={"weights": weights},
+        tolerance=tolerance,
+    )
+    title = "WeightedCrossEntropy"
+    yield from _named(checks, title, logits=(title, "dz = w ⊙ (s − t)/N·dout"))
 
     softmax, chained = Softmax(), CrossEntropy()
     chained.forward(softmax.forward(logits), rows)

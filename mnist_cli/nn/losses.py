@@ -126,3 +126,30 @@ class SoftmaxCrossEntropy:
         It matters where the labels are themselves computed, as in distillation.
         """
         return -self.log_probabilities * (dout / len(self.log_probabilities))
+
+
+class WeightedCrossEntropy:
+    """`SoftmaxCrossEntropy` with a weight for each example: ``−(1/N)·Σ w·Σ t·log softmax(z)``.
+
+    The weights are given, as those of examples that were drawn more or less often than others.
+
+    Attributes
+    ----------
+    losses : array, shape (N,)
+        ``−Σ t·log softmax(z)`` of each example, without its weight.
+    """
+
+    def __init__(self) -> None:
+        self.unweighted = SoftmaxCrossEntropy()
+
+    def forward(self, logits: Array, labels: Labels, weights: Array) -> Any:
+        """Return the weighted mean loss of the batch: a number, finite where the loss itself is."""
+        self.unweighted.forward(logits, labels)
+        logarithms = self.unweighted.log_probabilities
+        self.losses = -(self.unweighted.labels * logarithms).sum(axis=1)
+        self.weights = weights
+        return weights @ self.losses / len(logits)
+
+    def backward(self, dout: float = 1.0) -> Array:
+        """Return the gradient to the logits, ``w·(softmax − labels)/N·dout``, shape (N, C)."""
+        return self.weights[:, np.newaxis] * self.unweighted.backward(dout)

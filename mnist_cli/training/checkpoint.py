@@ -77,6 +77,8 @@ class Checkpoint:
             "parameters": self.state.parameters,
             "best_parameters": self.best_parameters,
         }
+        if self.state.losses is not None:
+            arrays["losses"] = self.state.losses
         try:
             write_archive(path, arrays | self.state.memory)
         except OSError as error:
@@ -151,6 +153,7 @@ class Checkpoint:
                 raise ValueError("validation")
         if len(history) > recipe.epochs:
             raise ValueError("history")
+        losses = _losses(vectors.pop("losses")) if recipe.sampling == "loss" else None
         remembered = make_optimizer(recipe, MLP(1)).memory
         if set(vectors) != {"parameters", "best_parameters", *remembered}:
             raise ValueError("vectors")
@@ -165,8 +168,16 @@ class Checkpoint:
         for generator in generators:
             np.random.PCG64().state = generator
         parameters, best_parameters = vectors.pop("parameters"), vectors.pop("best_parameters")
-        state = State(parameters, vectors, generators)
+        state = State(parameters, vectors, generators, losses)
         return cls(recipe, history, best_parameters, state, _origin(document["origin"]))
+
+
+def _losses(vector: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the remembered losses, or raise."""
+    is_right = vector.ndim == 1 and vector.dtype == np.float32 and np.isfinite(vector).all()
+    if not is_right or (vector < 0).any():
+        raise ValueError("losses")
+    return vector
 
 
 def _origin(document: dict[str, Any]) -> dict[str, Any]:

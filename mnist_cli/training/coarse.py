@@ -17,18 +17,17 @@ halves numbers, and adds four that are equal.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.dataset import Split
 from mnist_cli.images.augmentation import Distorter
 from mnist_cli.images.coarse import COARSE, PLACES, QUARTERS, add_quarters, sums
 from mnist_cli.nn.layers import Array
 from mnist_cli.nn.mlp import CLASSES, INPUTS, MLP
 from mnist_cli.parallel import side_by_side
-from mnist_cli.recipe import Recipe
 from mnist_cli.training.batches import Batches
 from mnist_cli.training.descent import Descent, State
 
@@ -80,18 +79,11 @@ class CoarseDescent(Descent):
 
     batches_of = CoarseBatches
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        network: MLP,
-        data: Split,
-        rng: np.random.Generator,
-        parts: int | None = None,
-    ):
+    def _stand_in(self, network: MLP) -> MLP:
         self.whole = network
         coarse = MLP(network.hidden, network.parameters.dtype, COARSE)
         coarse.parameters[:] = coarsened(network.parameters)
-        super().__init__(recipe, coarse, data, rng, parts)
+        return coarse
 
     def finish(self) -> MLP:
         """Return the network as it is now, whole."""
@@ -102,12 +94,13 @@ class CoarseDescent(Descent):
         """Return a copy of all that `restore` needs; that of a `Descent` takes it as well."""
         coarse = super().state()
         memory = {name: refined(coarse.memory[name], self._degree(name)) for name in coarse.memory}
-        return State(refined(coarse.parameters), memory, coarse.generators)
+        return replace(coarse, parameters=refined(coarse.parameters), memory=memory)
 
     def restore(self, state: State, epochs: int) -> None:
         """Go back to a state that a descent with the same recipe and data had after some epochs."""
         memory = {name: coarsened(state.memory[name], self._degree(name)) for name in state.memory}
-        super().restore(State(coarsened(state.parameters), memory, state.generators), epochs)
+        parameters = coarsened(state.parameters)
+        super().restore(replace(state, parameters=parameters, memory=memory), epochs)
         self.whole.parameters[:] = state.parameters
 
     def _degree(self, name: str) -> int:

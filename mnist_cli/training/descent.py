@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mnist_cli.data.dataset import Split
 from mnist_cli.errors import TrainingDivergedError
 from mnist_cli.nn.layers import Array, Dropout
-from mnist_cli.nn.losses import SoftmaxCrossEntropy, soften
+from mnist_cli.nn.losses import soften
 from mnist_cli.nn.mlp import CLASSES, MLP
 from mnist_cli.nn.optimizers import Optimizer
 from mnist_cli.nn.schedules import SCHEDULES
@@ -26,6 +26,7 @@ from mnist_cli.parallel.shared_memory import shared_zeros
 from mnist_cli.recipe import Recipe
 from mnist_cli.training.batches import Batches
 from mnist_cli.training.parts import Parts, count_parts
+from mnist_cli.training.sampling import make_sampler
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,14 @@ class State:
         What the optimizer remembers, in the order of the parameters.
     generators : list of dict
         The states of the random generators: that of the images' order, and one for each part.
+    losses : array of float32, shape (N,), or None
+        The remembered loss of each image, where they are drawn by it.
     """
 
     parameters: Array
     memory: dict[str, Array]
     generators: list[dict[str, Any]]
+    losses: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,13 @@ class Descent:
         self.rng = rng
         self.streams = rng.spawn(parts or count_parts(recipe))
         self.batches = self.batches_of(recipe, data.images, self.streams)
-        self.parts = Parts(recipe, network, self.batches.inked, len(self.streams))
+        trained = self._stand_in(network)
+        self.parts = Parts(recipe, trained, self.batches.inked, len(self.streams))
         if recipe.dropout:
             for part, stream in zip(self.parts.networks, self.streams, strict=True):
                 part.dropout = Dropout(recipe.dropout, stream)
         self.workers = workers_for(len(self.parts), share_memory=True)
-        self.criterion = SoftmaxCrossEntropy()
+        self.sampler = make_sampler(recipe, len(data))
         dtype = network.parameters.dtype
         # What the parts tell each other in a step, wherever they work.
         rows = min(recipe.batch_size, len(data))
@@ -110,7 +115,7 @@ class Descent:
         self.rows = soften(np.eye(CLASSES, dtype=dtype), recipe.label_smoothing)
 
     def epoch(self, number: int, advance: Callable[[float], object] = lambda loss: None) -> Pass:
-        """Visit every image once, in a new random order.
+        """Visit as many images as there are, each once or as the recipe's sampling says.
 
         Parameters
         ----------
@@ -129,11 +134,11 @@ class Descent:
         TrainingDivergedError
             If the loss or a weight is no longer a finite number.
         """
-        order = self.rng.permutation(len(self.labels))
+        order = self.sampler.draw(self.rng)
         batches = self.batches.cut(order)
         rates = [self._learning_rate(number - 1 + k / len(batches)) for k in range(len(batches))]
         parts, optimizers = self.parts.networks, self.parts.optimizers
-        loss_sum, seen, correct = 0.0, 0, 0
+        loss_sum, seen, correct = 0.0, 0.0, 0.0
 
         def work(member: int) -> Generator[None, None, Reached]:
             nonlocal loss_sum, seen, correct
@@ -145,9 +150,10 @@ class Descent:
                 if member == 0:
                     loss, right = self._loss(shares, batch)
                     check_finite(loss, "the loss", number, step, learning_rate)
-                    delta2[:] = self.criterion.backward()
+                    delta2[:] = self.sampler.gradient()
+                    self.sampler.remember(batch)
                     loss_sum += loss * len(batch)
-                    seen += len(batch)
+                    seen += self.sampler.count(batch)
                     correct += right
                     advance(loss_sum / seen)
                 self.batches.prepare(member, order, step)
@@ -168,7 +174,7 @@ class Descent:
             largest = self.parts.largest_weight()
         check_finite(loss, "the loss", number, len(batches), rates[-1])
         check_finite(largest, "the largest weight", number, len(batches), rates[-1])
-        return Pass(loss_sum / len(order), correct / len(order), rates[-1])
+        return Pass(loss_sum / seen, correct / seen, rates[-1])
 
     def finish(self) -> MLP:
         """Return the network as it is now, whole."""
@@ -177,7 +183,9 @@ class Descent:
     def state(self) -> State:
         """Return a copy of all that `restore` needs, when `finish` has been called."""
         generators = [dict(rng.bit_generator.state) for rng in (self.rng, *self.streams)]
-        return State(self.parts.network.parameters.copy(), self.parts.memory(), generators)
+        parameters, losses = self.parts.network.parameters.copy(), self.sampler.losses
+        kept = None if losses is None else losses.copy()
+        return State(parameters, self.parts.memory(), generators, kept)
 
     def restore(self, state: State, epochs: int) -> None:
         """Go back to a state that a descent with the same recipe and data had after some epochs."""
@@ -185,6 +193,12 @@ class Descent:
         self.parts.restore(state.parameters, state.memory, steps)
         for rng, generator in zip((self.rng, *self.streams), state.generators, strict=True):
             rng.bit_generator.state = generator
+        if self.sampler.losses is not None and state.losses is not None:
+            self.sampler.losses[:] = state.losses
+
+    def _stand_in(self, network: MLP) -> MLP:
+        """Return what is trained in the network's place: itself."""
+        return network
 
     def _take_over(self, reached: Sequence[Reached]) -> None:
         """Be where the parts are at the end of an epoch."""
@@ -193,12 +207,12 @@ class Descent:
             self.parts.optimizers[member] = its.optimizer
             self.streams[member].bit_generator.state = its.stream
 
-    def _loss(self, shares: Array, batch: NDArray[np.intp]) -> tuple[float, int]:
+    def _loss(self, shares: Array, batch: NDArray[np.intp]) -> tuple[float, float]:
         """Return the loss of a batch by its logits, and how many of its images are read rightly."""
         logits: Array = sum(shares[1:], start=shares[0])
         labels = self.labels[batch]
-        loss = float(self.criterion.forward(logits, self.rows[labels]))
-        return loss, int((logits.argmax(axis=1) == labels).sum())
+        loss = self.sampler.loss(logits, self.rows[labels], batch)
+        return loss, self.sampler.count(batch[logits.argmax(axis=1) == labels])
 
     def _learning_rate(self, epochs: float) -> float:
         """Return the learning rate after so many epochs."""

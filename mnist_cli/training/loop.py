@@ -147,6 +147,7 @@ class _Loop:
         self.best_parameters = network.parameters
         self.steps_an_epoch = math.ceil(len(learn) / recipe.batch_size)
         if resume:
+            check_losses(resume, len(learn))
             self.descent.restore(resume.state, len(self.history))
             if recipe.patience:
                 self.best_parameters = resume.best_parameters.copy()
@@ -240,4 +241,14 @@ def check_fits(start: Model, recipe: Recipe) -> None:
         raise SettingsError(
             f"`hidden` is {recipe.hidden}, but the model to start from has {start.network.hidden}: "
             "leave it out, or name another model."
+        )
+
+
+def check_losses(resume: Checkpoint, images: int) -> None:
+    """Raise SettingsError if a checkpoint remembers the losses of more or fewer images."""
+    losses = resume.state.losses
+    if losses is not None and len(losses) != images:
+        raise SettingsError(
+            f"The checkpoint is of {len(losses):,} training images, but there are {images:,}: name "
+            "the data that it was trained on."
         )

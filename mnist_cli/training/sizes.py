@@ -13,6 +13,9 @@ from mnist_cli.training.parts import make_optimizer
 EPOCH = 1200
 """Bytes of an epoch in the history of a file, at most: seven names and numbers, as UTF-32."""
 
+LOSSES = 4 << 20
+"""Bytes of the remembered losses, at most: four for each of the 856,000 images that are read."""
+
 REST = 1 << 20
 """Bytes of the rest of a file, at most."""
 
@@ -35,6 +38,8 @@ def check_sizes(recipe: Recipe, is_model: bool, is_checkpoint: bool) -> None:
             "most."
         )
     for what, count in vectors.items():
+        if what == "checkpoint" and recipe.sampling == "loss":
+            room -= LOSSES
         a_unit = parameter_count(1) - parameter_count(0)
         most = (room // (count * np.dtype(recipe.dtype).itemsize) - parameter_count(0)) // a_unit
         if recipe.hidden > most:

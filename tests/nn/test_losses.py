@@ -7,7 +7,13 @@ import pytest
 from conftest import gradient
 
 from mnist_cli.nn.layers import Softmax
-from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy, label_rows, soften
+from mnist_cli.nn.losses import (
+    CrossEntropy,
+    SoftmaxCrossEntropy,
+    WeightedCrossEntropy,
+    label_rows,
+    soften,
+)
 
 N, C = 4, 5
 
@@ -94,6 +100,22 @@ def test_the_gradient_to_the_labels_is_minus_log_softmax_over_the_batch(
     np.testing.assert_allclose(loss.backward_labels(), -np.log(Softmax().forward(logits)) / N)
     np.testing.assert_allclose(
         loss.backward_labels(), gradient(lambda t: SoftmaxCrossEntropy().forward(logits, t), rows)
+    )
+
+
+def test_the_weighted_gradient_is_weights_times_softmax_minus_labels_over_the_batch(
+    rows: np.ndarray, logits: np.ndarray
+) -> None:
+    weights = np.random.default_rng(3).uniform(0, 3, N)
+    loss = WeightedCrossEntropy()
+    each = [SoftmaxCrossEntropy().forward(logits[k : k + 1], rows[k : k + 1]) for k in range(N)]
+    assert loss.forward(logits, rows, weights) == pytest.approx(np.dot(weights, each) / N)
+    np.testing.assert_allclose(loss.losses, each)
+    expected = weights[:, np.newaxis] * (Softmax().forward(logits) - rows) / N
+    np.testing.assert_allclose(loss.backward(), expected)
+    np.testing.assert_allclose(
+        loss.backward(3.0),
+        3 * gradient(lambda z: WeightedCrossEntropy().forward(z, rows, weights), logits),
     )
 
 

@@ -20,7 +20,7 @@ from conftest import Cli, copy_packed
 from mnist_cli.data.dataset import Split
 from mnist_cli.data.idx import read_idx, write_idx
 from mnist_cli.data.loading import load_split
-from mnist_cli.errors import ModelError, TrainingStoppedError
+from mnist_cli.errors import ModelError, SettingsError, TrainingStoppedError
 from mnist_cli.recipe import Recipe
 from mnist_cli.training import descent
 from mnist_cli.training.checkpoint import Checkpoint
@@ -58,6 +58,8 @@ def checkpoints(recipe: Recipe, data: Split) -> list[Checkpoint]:
         {"hidden": 160, "coarse_epochs": 2},
         {"coarse_epochs": 4, "optimizer": "muon", "validation": 300, "patience": 2},
         {"coarse_epochs": 1, "optimizer": "adam", "augment": "elastic", "dropout": 0.3},
+        {"sampling": "loss", "augment": "affine", "validation": 300},
+        {"sampling": "loss", "hidden": 160, "optimizer": "muon", "coarse_epochs": 2},
     ],
     ids=str,
 )
@@ -300,13 +302,46 @@ def test_no_checkpoint_is_named(cli: Cli) -> None:
     assert "There is no checkpoint nowhere" in result.stderr
 
 
-@pytest.fixture
-def document_and_vectors(data: Split, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    path = tmp_path / "c"
-    checkpoints(Recipe(hidden=3, epochs=2), data)[1].save(path)
+def test_the_losses_that_are_remembered_belong_to_the_images(data: Split) -> None:
+    recipe = Recipe(hidden=4, epochs=2, sampling="loss")
+    checkpoint = checkpoints(recipe, data)[1]
+    fewer = Split(data.images[:-1], data.labels[:-1])
+    with pytest.raises(SettingsError, match=r"of 1,000 training images, but there are 999"):
+        train(recipe, fewer, resume=checkpoint)
+
+
+def read_apart(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the document and the vectors of a checkpoint."""
     with np.load(path) as arrays:
         vectors = dict(arrays)
     return json.loads(str(vectors.pop("checkpoint"))), vectors
+
+
+@pytest.fixture
+def document_and_vectors(data: Split, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    checkpoints(Recipe(hidden=3, epochs=2), data)[1].save(tmp_path / "c")
+    return read_apart(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda v: v.pop("losses"),
+        lambda v: v.update(losses=-v["losses"]),
+        lambda v: v.update(losses=v["losses"] * np.nan),
+        lambda v: v.update(losses=v["losses"].astype("f8")),
+        lambda v: v.update(losses=v["losses"].reshape(2, -1)),
+    ],
+)
+def test_a_checkpoint_whose_losses_are_none_is_refused(
+    damage: Any, data: Split, tmp_path: Path
+) -> None:
+    checkpoints(Recipe(hidden=3, epochs=2, sampling="loss"), data)[1].save(tmp_path / "c")
+    document, vectors = read_apart(tmp_path / "c")
+    damage(vectors)
+    np.savez(tmp_path / "odd.npz", checkpoint=np.array(json.dumps(document)), **vectors)
+    with pytest.raises(ModelError, match=r"odd\.npz"):
+        Checkpoint.load(tmp_path / "odd.npz")
 
 
 @pytest.mark.parametrize(
@@ -340,6 +375,7 @@ def document_and_vectors(data: Split, tmp_path: Path) -> tuple[dict[str, Any], d
         lambda d, v: d.pop("generators"),
         lambda d, v: v.pop("v"),
         lambda d, v: v.update(w=v["v"]),
+        lambda d, v: v.update(losses=np.ones(1000, "f4")),
         lambda d, v: v.update(v=v["v"][1:]),
         lambda d, v: v.update(v=v["v"].astype("f8")),
         lambda d, v: v.update(parameters=v["parameters"] * np.nan),

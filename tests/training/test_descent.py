@@ -85,11 +85,15 @@ def test_muon_does_the_same_in_one_part_or_in_two(data: Split) -> None:
     np.testing.assert_allclose(run.finish().parameters, expected.parameters, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("sampling", ["uniform", "loss"])
 @pytest.mark.parametrize("softened", [0.0, 0.2])
-def test_loss_and_accuracy_are_means_over_all_images(softened: float, data: Split) -> None:
+def test_loss_and_accuracy_are_means_over_all_images(
+    softened: float, sampling: str, data: Split
+) -> None:
     """Without a step in between, they are those of the network on the data."""
     recipe = Recipe(
         hidden=40,
+        sampling=sampling,
         batch_size=300,
         learning_rate=1e-30,
         label_smoothing=softened,
@@ -101,7 +105,8 @@ def test_loss_and_accuracy_are_means_over_all_images(softened: float, data: Spli
     labels = np.full((len(data), 10), softened / 10)
     labels[np.arange(len(data)), data.labels] += 1 - softened
     assert found.loss == pytest.approx(SoftmaxCrossEntropy().forward(logits, labels), rel=1e-12)
-    assert found.accuracy == (logits.argmax(axis=1) == data.labels).mean()
+    right = (logits.argmax(axis=1) == data.labels).mean()
+    assert found.accuracy == pytest.approx(right, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +183,14 @@ def test_however_many_work_and_of_what_kind_the_bits_are_the_same(
 ) -> None:
     """A network in eight parts, with all that draws random numbers in them."""
     monkeypatch.setattr(descent, "count_parts", lambda recipe: 8)
-    recipe = Recipe(hidden=40, dropout=0.2, augment="affine", optimizer="adam", learning_rate=0.01)
+    recipe = Recipe(
+        hidden=40,
+        dropout=0.2,
+        augment="affine",
+        optimizer="adam",
+        learning_rate=0.01,
+        sampling="loss",
+    )
 
     def reached() -> tuple[bytes, list[dict[str, Any]]]:
         run = Descent(recipe, network_of(recipe), data, np.random.default_rng(0))
@@ -186,8 +198,10 @@ def test_however_many_work_and_of_what_kind_the_bits_are_the_same(
         assert passes[1].loss < passes[0].loss
         run.finish()
         state = run.state()
-        memory = [state.memory[name].tobytes() for name in sorted(state.memory)]
-        return b"".join([state.parameters.tobytes(), *memory]), state.generators
+        assert state.losses is not None
+        memory = [state.losses, *(state.memory[name] for name in sorted(state.memory))]
+        kept = [state.parameters, *memory]
+        return b"".join(vector.tobytes() for vector in kept), state.generators
 
     with parallel.one_thread():
         alone = reached()

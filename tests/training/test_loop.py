@@ -177,6 +177,7 @@ def test_the_time_left_is_told_by_the_steps_of_this_run_alone(data: Split) -> No
         {"optimizer": "adam", "learning_rate": 0.3},
         {"optimizer": "muon"},
         {"coarse_epochs": 1},
+        {"sampling": "loss"},
         {"deskew": True},
         {"digit_width": 12},
         {"augment": "affine"},
@@ -246,6 +247,7 @@ RECIPES = {
     "whole": Recipe(hidden=8, epochs=2, augment="affine"),
     "coarse": Recipe(epochs=3, coarse_epochs=1, optimizer="muon"),
     "coarse and elastic": Recipe(epochs=2, coarse_epochs=1, augment="elastic"),
+    "by loss": Recipe(hidden=160, epochs=3, sampling="loss"),
 }
 
 
