@@ -68,6 +68,7 @@ def main() -> None:
     from mnist_cli.model import Model
     from mnist_cli.nn.losses import SoftmaxCrossEntropy
     from mnist_cli.nn.mlp import MLP
+    from mnist_cli.nn.optimizers import Optimizer
     from mnist_cli.recipe import Recipe
     from mnist_cli.training.batches import BATCHES_AHEAD
     from mnist_cli.training.descent import Descent
@@ -133,6 +134,28 @@ def main() -> None:
         ("part: step of SGD", lambda: optimizer.step(part.parameters, part.gradients, 0.0)),
     ):
         row(what, milliseconds(call, 200))
+    delta2 = criterion.backward()
+
+    def loss() -> None:
+        criterion.forward(part.z2, labels)
+        criterion.backward()
+
+    loss_cost = milliseconds(loss, 200)
+
+    print("784-800-10, batch 128, in parts; on paper, without what meeting costs")
+    for parts in (1, 2, 4, 8):
+        descent = Descent(Recipe(hidden=800), MLP(800), data, rng, parts)
+        part, optimizer = descent.parts.networks[0], descent.parts.optimizers[0]
+
+        def step(part: MLP = part, optimizer: Optimizer = optimizer) -> None:
+            part.forward(x)
+            part.backward(delta2, overwrite=True)
+            optimizer.step(part.parameters, part.gradients, 0.0)
+
+        cost = milliseconds(step, 100)
+        row(f"{parts} of {part.hidden} units: a part's step, on one thread", cost)
+        for cores in (core for core in (1, 2, 4, 8, 16) if core <= parts):
+            row(f"   the whole step, on {cores}", loss_cost + -(-parts // cores) * cost)
 
     print("distortions, 784-800-10, batch 128")
     epochs = {}
