@@ -14,6 +14,7 @@ import numpy as np
 from corpus.manifest import Piece
 
 from mnist_cli.cli.gradcheck import gradcheck
+from mnist_cli.cli.main import main
 from mnist_cli.gradcheck.checking import check_code
 from mnist_cli.gradcheck.request import Request
 from mnist_cli.gradcheck.result import Group
@@ -81,7 +82,10 @@ def judge(piece: Piece) -> Verdict:
 
 def request(options: tuple[str, ...]) -> Request:
     """Return what options of the command line ask for."""
-    asked = gradcheck.make_context("gradcheck", ["FILE", *options]).params
+    # click remembers the option for help of the first context that asks for it: -h is one, too.
+    names = main.context_settings["help_option_names"]
+    made = gradcheck.make_context("gradcheck", ["FILE", *options], help_option_names=names)
+    asked = made.params
     return Request(
         shapes=asked["shapes"],
         arguments=asked["arguments"],

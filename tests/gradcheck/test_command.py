@@ -281,3 +281,12 @@ def test_a_text_of_an_argument_is_the_one_that_code_compares_with_is(
     )
     result = cli("gradcheck", f"{path}:f,f_backward", "--arg", "kind=tanh")
     assert result.exit_code == 0, result.output
+
+
+def test_the_help_is_whole_where_pieces_of_the_corpus_were_judged_before() -> None:
+    code = "import judging; judging.request(()); judging.main(['gradcheck', '--help'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "-h, --help" in done.stdout
