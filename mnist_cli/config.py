@@ -104,7 +104,9 @@ def to_toml(value: bool | int | float | str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ConfigError(f"{value!r} is no text, and cannot be in a config: rename it.") from error
+        raise ConfigError(
+            f"{value!r} is not text, and cannot be in a config: rename it."
+        ) from error
     return text
 
 
@@ -142,7 +144,7 @@ def _read_table(path: Path, name: str = TABLE) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     if len(content) > LONGEST:
-        raise ConfigError(f"{path} is longer than {LONGEST:,} bytes: no config needs as many.")
+        raise ConfigError(f"{path} is longer than {LONGEST:,} bytes: no config needs that many.")
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # a number may be too long even to be read

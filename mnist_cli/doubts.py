@@ -37,9 +37,9 @@ def of_greys(grey: float, title: str) -> str | None:
     if grey <= LIGHT:
         return None
     return (
-        f"{title} has dark ink on light paper, as its mean grey of {grey:.0f} tells, where MNIST, "
-        "with 33, has light ink on black: networks learn little from it, and those that have "
-        "learned from MNIST do not read it; write its images as 255 minus their greys."
+        f"{title} has dark ink on light paper, to judge by its mean grey of {grey:.0f}; MNIST, "
+        "with 33, has light ink on black. Networks learn little from it, and those trained on "
+        "MNIST cannot read it: write its images as 255 minus their greys."
     )
 
 
@@ -57,8 +57,8 @@ def of_evaluation(result: Evaluation, advice: str) -> str | None:
     readings = np.flatnonzero(result.confusion_matrix.sum(axis=0))
     alike = f", all of them as {readings[0]}" if len(readings) == 1 else ""
     return (
-        f"It reads {result.accuracy:.2%} of the images rightly{alike}, which is no better than to "
-        f"guess: {result.guessing:.2%} are of one digit; {advice}."
+        f"It reads {result.accuracy:.2%} of the images correctly{alike}, which is no better than "
+        f"guessing: {result.guessing:.2%} are of one digit; {advice}."
     )
 
 

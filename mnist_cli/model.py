@@ -177,7 +177,7 @@ class Model:
         """
         check_format(format)
         if not np.isfinite(self.network.parameters).all():
-            raise ModelError(f"{path} was not written, as a weight is infinite or no number.")
+            raise ModelError(f"{path} was not written, as a weight is infinite or not a number.")
         if format == "arrays":
             arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in ARRAYS}
         else:
@@ -233,7 +233,7 @@ class Model:
         except Exception as error:
             # The file may come from anywhere, and its text may be anything.
             raise ModelError(
-                f"{path} is no model of mnist-cli: name a file that 'mnist-cli train' wrote."
+                f"{path} is not a model of mnist-cli: name a file that 'mnist-cli train' wrote."
             ) from error
         try:
             return cls._read(upgraded(document, "format_version", UPGRADES), parameters)
@@ -244,7 +244,7 @@ class Model:
         except Exception as error:
             raise ModelError(
                 f"{path} is broken, as its metadata and its parameters, of shape "
-                f"{parameters.shape} and type {parameters.dtype}, make no network: train it anew."
+                f"{parameters.shape} and type {parameters.dtype}, make no network: train it again."
             ) from error
 
     @classmethod

@@ -223,7 +223,7 @@ def curves(runs: Mapping[str, Sequence[Epoch]]) -> Figure:
         panels[2].plot(epochs, rates, label=f" {_short(name)}", **look)
     for panel, title, unit in (
         (panels[0], "Loss", "cross-entropy, nats"),
-        (panels[1], "Accuracy", "images read rightly, %"),
+        (panels[1], "Accuracy", "images read correctly, %"),
         (panels[2], "Learning rate", "learning rate, at the last step"),
     ):
         panel.set(title=title, xlabel="epoch", ylabel=unit)
@@ -276,7 +276,7 @@ def sweep(groups: Sequence[Group]) -> Figure:
         spread = 100 * (group.standard_deviation or 0.0)
         axes.errorbar(100 * group.mean, row, xerr=spread, fmt="D", capsize=3, color="black")
     axes.set_yticks(range(len(shown)), [_group_name(group) for group in shown])
-    axes.set(xlabel="images read rightly, %: runs, mean ± standard deviation", ylabel="settings")
+    axes.set(xlabel="images read correctly, %: runs, mean ± standard deviation", ylabel="settings")
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.grid(True, axis="x")
     return figure

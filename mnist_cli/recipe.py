@@ -48,7 +48,7 @@ class Recipe:
     )
     coarse_epochs: int = setting(
         0,
-        "So many of the first epochs see the images at 14×14, which is quicker.",
+        "Train the first N epochs on the images at 14×14, which is quicker.",
         group=TRAINING,
         unit="N",
         least=0,
@@ -65,7 +65,7 @@ class Recipe:
     )
     optimizer: str = setting(
         "sgd",
-        "Gradient descent with momentum; Adam; or Muon, whose steps of W1 are orthogonalized.",
+        "Gradient descent with momentum, Adam, or Muon, which orthogonalizes the steps of W1.",
         group=TRAINING,
         choices=tuple(LEARNING_RATES),
     )
@@ -114,7 +114,8 @@ class Recipe:
     )
     digit_width: int = setting(
         0,
-        "Scale every digit to this width first, in training and in evaluation; 0 does not.",
+        "Scale every digit to this width first, in training and in evaluation; 0 leaves it as it "
+        "is.",
         group=IMAGES,
         unit="PIXELS",
         least=0,
@@ -122,8 +123,8 @@ class Recipe:
     )
     augment: str = setting(
         "none",
-        "Distort every image anew each time it is seen: rotated, scaled, sheared and shifted, and "
-        "for elastic also as if on rubber.",
+        "Distort every image anew each time it is seen: rotate, scale, shear and shift it, and for "
+        "elastic also stretch it like rubber.",
         group=DISTORTIONS,
         choices=("none", "affine", "elastic"),
     )
@@ -146,7 +147,7 @@ class Recipe:
     )
     shear: float = setting(
         0.1,
-        "Slant by up to this tangent.",
+        "Slant by up to this, the tangent of the angle.",
         group=DISTORTIONS,
         unit="X",
         least=0,
@@ -188,7 +189,7 @@ class Recipe:
     patience: int = setting(
         0,
         "Stop after this many epochs without a better validation accuracy, and keep the best "
-        "epoch; 0 never stops.",
+        "epoch; 0 means never.",
         group=TRAINING,
         unit="N",
         least=0,
@@ -196,7 +197,7 @@ class Recipe:
     )
     seed: int = setting(
         0,
-        "Decides the first weights, the order of the images and their distortions.",
+        "Decides the initial weights, the order of the images and their distortions.",
         group=TRAINING,
         unit="N",
         least=0,
@@ -204,7 +205,7 @@ class Recipe:
     )
     dtype: str = setting(
         "float32",
-        "Precision; float64 is slower, and for study.",
+        "Precision; float64 is slower, and meant for study.",
         group=NETWORK,
         choices=("float32", "float64"),
     )

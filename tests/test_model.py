@@ -84,15 +84,15 @@ ONE_HIDDEN = np.zeros(784 + 1 + 10 + 10, np.float32)
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        ({"metadata": metadata()}, "no model"),
-        ({"parameters": ONE_HIDDEN}, "no model"),
-        ({"parameters": ONE_HIDDEN, "metadata": np.array("{")}, "no model"),
-        ({"parameters": ONE_HIDDEN, "metadata": np.array("[]")}, "no model"),
+        ({"metadata": metadata()}, "not a model"),
+        ({"parameters": ONE_HIDDEN}, "not a model"),
+        ({"parameters": ONE_HIDDEN, "metadata": np.array("{")}, "not a model"),
+        ({"parameters": ONE_HIDDEN, "metadata": np.array("[]")}, "not a model"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(format_version=FORMAT + 1)}, "update"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(format_version=-3)}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=None)}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=1.0)}, "broken"),
-        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=float("inf"))}, "no model"),
+        ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=float("inf"))}, "not a model"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(hidden=2)}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(dtype="float64")}, "broken"),
         ({"parameters": ONE_HIDDEN, "metadata": metadata(dataset=None)}, "broken"),
@@ -116,8 +116,8 @@ ONE_HIDDEN = np.zeros(784 + 1 + 10 + 10, np.float32)
         ),
         ({"parameters": ONE_HIDDEN[:-1], "metadata": metadata()}, "broken"),
         ({"parameters": ONE_HIDDEN * np.nan, "metadata": metadata()}, "broken"),
-        ({"parameters": ONE_HIDDEN, "metadata": np.array("[" * 100_000)}, "no model"),
-        ({"parameters": np.array([{}], object), "metadata": metadata()}, "no model"),
+        ({"parameters": ONE_HIDDEN, "metadata": np.array("[" * 100_000)}, "not a model"),
+        ({"parameters": np.array([{}], object), "metadata": metadata()}, "not a model"),
     ],
 )
 def test_a_file_that_is_no_model_is_refused_by_name(
@@ -133,14 +133,14 @@ def test_a_file_that_is_no_model_is_refused_by_name(
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 broken", b"\x93NUMPY\x01\x00v"])
 def test_a_file_that_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "odd.npz").write_bytes(content)
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(ModelError, match="not a model"):
         Model.load(tmp_path / "odd.npz")
 
 
 def test_a_bare_array_and_a_folder_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "odd.npy", ONE_HIDDEN)
     for path in (tmp_path / "odd.npy", tmp_path):
-        with pytest.raises(ModelError, match="no model"):
+        with pytest.raises(ModelError, match="not a model"):
             Model.load(path)
 
 
@@ -170,7 +170,7 @@ def test_an_archive_that_is_too_large_is_refused_at_once(tmp_path: Path) -> None
     with path.open("r+b") as file:
         file.seek(2**29)
         file.write(path.read_bytes())
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(ModelError, match="not a model"):
         Model.load(path)
 
 
@@ -182,7 +182,7 @@ def test_a_strange_header_is_refused_without_a_warning(
     with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
         content = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(40)
         archive.writestr("parameters.npy", content)
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(ModelError, match="not a model"):
         Model.load(tmp_path / "odd.npz")
     assert not recwarn.list
 
@@ -216,7 +216,7 @@ def test_an_archive_is_not_unpacked(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "bomb", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("parameters.npy", "metadata.npy"):
             archive.writestr(name, bytes(1 << 24))
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(ModelError, match="not a model"):
         Model.load(tmp_path / "bomb")
 
 
@@ -378,7 +378,7 @@ def test_arrays_that_make_no_network_are_refused(damage: dict[str, Any], tmp_pat
         arrays = dict(found)
     Model.load(path)
     write_arrays(path, **(arrays | damage))
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(ModelError, match="not a model"):
         Model.load(path)
 
 

@@ -13,7 +13,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 @click.command(
     cls=Command,
-    short_help="Print what completes commands in a shell.",
+    short_help="Print a script that makes your shell complete commands.",
     examples=[
         ("for bash, in this session", 'eval "$(mnist-cli completion bash)"'),
         ("for zsh, from now on", "mnist-cli completion zsh > ~/.mnist-cli.zsh  # source it"),
@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print the script that completes commands, options, configs and files in a SHELL."""
+    """Print a script that makes your shell complete commands, options, configs and files."""
     kind = get_completion_class(shell)
     assert kind is not None, shell
     group = click.get_current_context().find_root().command

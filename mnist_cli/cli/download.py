@@ -67,7 +67,11 @@ def check_urls(context: click.Context, parameter: click.Parameter, urls: tuple[s
     envvar="MNIST_CLI_DOWNLOAD_FROM",
     help="Take the files from this folder, and use no network.",
 )
-@click.option("--force", is_flag=True, help="Fetch even what is there, and replace other files.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Fetch files even if they are there, and replace others of their names.",
+)
 @options.json
 @options.quiet
 def download(
@@ -81,13 +85,13 @@ def download(
 ) -> None:
     """Fetch the four files of MNIST, or of another data set, and check their SHA-256 sums.
 
-    What is there already and right is not fetched again, however it is packed.
+    Files that are there already and right are not fetched again, packed or not.
     """
     from mnist_cli.data.download import download as fetch
     from mnist_cli.data.loading import folder_of
 
     if folder and mirrors:
-        raise click.UsageError("--from and --mirror exclude each other")
+        raise click.UsageError("--from and --mirror cannot be used together")
     place, published = folder_of(dataset, data_dir), SOURCES[dataset].published
     assert published
     files = fetch(

@@ -14,7 +14,7 @@ from mnist_cli.files.targets import check_kept
 
 @click.command(
     cls=Command,
-    short_help="Make a page to draw digits on, which a model reads.",
+    short_help="Make a page on which you draw digits and a model reads them.",
     examples=[
         ("a page for the browser", "mnist-cli draw model.npz --out page.html"),
         ("of another model", "mnist-cli draw large.npz --out large.html"),
@@ -32,7 +32,7 @@ from mnist_cli.files.targets import check_kept
 def draw(model: Path, out: Path, force: bool, json: bool) -> None:
     """Make a page on which you draw a digit and a MODEL [default: model.npz] reads it.
 
-    The page is one file that a browser opens; no server and no network is needed. It shows what
+    The page is one file that a browser opens; it needs no server and no network. It shows what
     the network sees, what each hidden unit adds, and the gradient of the loss, with a step of
     gradient descent to take and undo.
     """

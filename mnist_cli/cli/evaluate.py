@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     metavar="N",
     default=1,
     show_default=True,
-    help="Views of each image to average over: itself, and slight distortions; 16 are enough.",
+    help="Average over N views of each image: itself and slight distortions; 16 are enough.",
 )
 @click.option(
     "--min-accuracy",
@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     "--errors",
     type=options.FilledPath(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write index, label, reading and probability of each misread image to this file: CSV if "
-    "it is *.csv, else a line of JSON each.",
+    help="Write index, label, reading and probability of each misread image to this file: as CSV "
+    "if it is *.csv, else as lines of JSON.",
 )
 @options.json
 @options.quiet
@@ -112,7 +112,9 @@ def evaluate(
     for path, member in zip(paths, members, strict=True):
         measured = measure(member, data.labels)
         if not math.isfinite(measured.loss):
-            raise ModelError(f"{path} gives no finite loss, as weights are too large: train anew.")
+            raise ModelError(
+                f"{path} gives no finite loss, as its weights are too large: train it again."
+            )
         each.append((str(path), measured.accuracy))
     together = committee(members)
     result = measure(together, data.labels)
@@ -127,7 +129,7 @@ def evaluate(
             if is_same is False
         ),
         of_greys(grey, title),
-        of_evaluation(result, "it has learned nothing, or from images of another kind"),
+        of_evaluation(result, "it has learned nothing, or learned from images of another kind"),
     ]
     told = [remark for remark in remarks if remark]
     for remark in told:
@@ -172,7 +174,7 @@ def check_replaceable(path: Path) -> None:
     ours = [field.name for field in fields(Misread)]
     if path.exists() and first_keys(path) not in ([], ours):
         raise SettingsError(
-            f"`errors` {path} is there already, and no list of errors: name another file, or "
+            f"`errors` {path} is there already, and is not a list of errors: name another file, or "
             "remove it."
         )
 
@@ -215,14 +217,14 @@ def load_images(
     if len(held_out_sizes) > 1:
         told = " and ".join(f"{size:,}" for size in sorted(held_out_sizes))
         raise SettingsError(
-            f"The models were trained with {told} images held out, so that there is no one "
-            f"--split {split}: take --split test, or models that were trained alike."
+            f"The models were trained with {told} images held out, so they have no common --split "
+            f"{split}: take --split test, or models that were trained alike."
         )
     validation = held_out_sizes.pop()
     if split == "validation" and not validation:
         raise SettingsError(
-            "--split validation has no images, as the model was trained without: "
-            "train one with --validation 10000, or take another --split."
+            "--split validation has no images, as the model was trained without any: train one "
+            "with --validation 10000, or take another --split."
         )
     learned_from, held_out = load_split(dataset, "train", data_dir, progress).hold_out(validation)
     return (held_out, len(learned_from)) if split == "validation" else (learned_from, 0)

@@ -51,7 +51,7 @@ TOLERANCE = 1e-10
     type=options.POSITIVE,
     default=Recipe.hidden,
     show_default=True,
-    help="Hidden units of the network.",
+    help="Without FILE: hidden units of the network.",
 )
 @click.option(
     "--batch-size",
@@ -59,7 +59,7 @@ TOLERANCE = 1e-10
     type=options.POSITIVE,
     default=8,
     show_default=True,
-    help="Examples a batch of the network.",
+    help="Without FILE: examples in a batch.",
 )
 @click.option(
     "--shape",
@@ -78,9 +78,11 @@ TOLERANCE = 1e-10
     multiple=True,
     callback=parse_arguments,
     metavar="NAME=VALUE",
-    help="Value of an argument: a literal (reg=0.1), or else a text (mode=train). Repeatable.",
+    help="Value of an argument: a literal (reg=0.1), or else a string (mode=train). Repeatable.",
 )
-@click.option("--classes", metavar="N", type=options.POSITIVE, help="Classes of the labels.")
+@click.option(
+    "--classes", metavar="N", type=options.POSITIVE, help="How many classes the labels have."
+)
 @click.option("--columns", is_flag=True, help="Examples are columns, not rows.")
 @click.option(
     "--labels",
@@ -88,8 +90,10 @@ TOLERANCE = 1e-10
     show_default="what the loss takes",
     help="Form of the labels.",
 )
-@click.option("--forward-method", metavar="NAME", help="What forward is called.")
-@click.option("--backward-method", metavar="NAME", help="What backward is called.")
+@click.option(
+    "--forward-method", metavar="NAME", help="What your forward is called, if by no usual name."
+)
+@click.option("--backward-method", metavar="NAME", help="What your backward is called.")
 @click.option(
     "--constant",
     "constants",
@@ -115,7 +119,7 @@ TOLERANCE = 1e-10
     type=options.NOT_NEGATIVE,
     default=0,
     show_default=True,
-    help="Decides the random numbers that are checked at.",
+    help="Decides the random inputs of the check.",
 )
 @click.option(
     "--tolerance",
@@ -125,8 +129,12 @@ TOLERANCE = 1e-10
     show_default=True,
     help="The largest relative error that passes.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show the method and the count of each row.")
-@click.option("--explain", metavar="NAME", help="Explain a diagnosis, as sign-flipped, and exit.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show how each row was checked, and on how many numbers."
+)
+@click.option(
+    "--explain", metavar="NAME", help="Explain a diagnosis, such as sign-flipped, and exit."
+)
 @options.json
 @options.quiet
 def gradcheck(
@@ -152,11 +160,11 @@ def gradcheck(
 ) -> None:
     """Check gradients against exact derivatives: the network's, or those of your own code.
 
-    Without an argument, every formula of the network is checked, and every well-known wrong answer
-    must be refused.
+    Without FILE, every formula of the network is checked, and every well-known wrong answer must be
+    refused.
 
     FILE is a Python file, a notebook, or a package. It is run, and what it defines is checked:
-    layers, losses, activations, networks, and functions beside their derivatives.
+    layers, losses, activations, networks, and functions with their derivatives.
     """
     if explain is not None:
         print_explanation(explain, as_json=json)

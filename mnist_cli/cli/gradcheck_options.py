@@ -26,14 +26,14 @@ def _named(
                 name, value = "", text
             name = name.strip()
             if is_name_needed and not name:
-                raise click.BadParameter(f"{text!r} is no {what}", context, parameter)
+                raise click.BadParameter(f"{text!r} is not {what}", context, parameter)
             if name in values:
                 of = f"of {name} " if name else ""
                 raise click.BadParameter(f"{text!r} is one {of}too many", context, parameter)
             try:
                 values[name] = parse(value)
             except ValueError as error:
-                raise click.BadParameter(f"{text!r} is no {what}", context, parameter) from error
+                raise click.BadParameter(f"{text!r} is not {what}", context, parameter) from error
         return values
 
     return callback
@@ -60,8 +60,10 @@ def _literal(text: str) -> Any:
     return value
 
 
-parse_shapes = _named(_shape, "shape; give whole numbers from 1, as 5,10 or w=4,3", False)
-parse_arguments = _named(_literal, "argument; give a name and a finite value, as reg=0.1", True)
+parse_shapes = _named(_shape, "a shape; give whole numbers from 1, such as 5,10 or w=4,3", False)
+parse_arguments = _named(
+    _literal, "an argument; give a name and a finite value, such as reg=0.1", True
+)
 
 
 def parse_rows(
@@ -71,7 +73,9 @@ def parse_rows(
     rows = frozenset(row_name(text) for text in texts)
     if "gradient" in rows:
         raise click.BadParameter(
-            "'gradient' is all that is checked; name one row of it, as to-W", context, parameter
+            "'gradient' is all that is checked; name one row of it, such as to-W",
+            context,
+            parameter,
         )
     return rows
 
@@ -90,7 +94,7 @@ def unknown_rows(rows: frozenset[str], names: set[str]) -> str | None:
     if not unknown:
         return None
     there = ", ".join(sorted(known - {"gradient"}))
-    return f"--skip {unknown[0]} names no row; there are {there}."
+    return f"--skip {unknown[0]} names no row; the rows are {there}."
 
 
-SKIP_HELP = f"Leave out a row by its name, as to-W, or by its kind: {', '.join(SKIPPABLE)}."
+SKIP_HELP = f"Leave out a row, by its name (to-W) or by its kind: {', '.join(SKIPPABLE)}."

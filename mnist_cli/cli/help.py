@@ -85,7 +85,7 @@ class Command(click.Command):
             if isinstance(parameter, click.Option):
                 names += parameter.opts
             elif re.findall("[A-Z]+", parameter.metavar or "")[:1] == [said]:
-                return f": {said} stands by itself, as in '{ctx.command_path} {said}'"
+                return f": give {said} without an option, as in '{ctx.command_path} {said}'"
         near = meant(name, names)
         return f". Did you mean {' or '.join(near)}?" if near else ""
 

@@ -49,7 +49,7 @@ class Log:
         except OSError as error:
             self.is_whole = False
             self.remark(
-                f"--log {self.path} cannot be written ({error.strerror}): going on without it."
+                f"--log {self.path} cannot be written ({error.strerror}): continuing without it."
             )
 
 
@@ -108,7 +108,7 @@ def _opened(path: Path, force: bool, is_ours: Callable[[list[str]], bool]) -> tu
                     continue
                 if not force and (keys := first_keys(path)) and not is_ours(keys):
                     raise SettingsError(
-                        f"--log {path} is there already, and no log: name another file, or "
+                        f"--log {path} is there already, and is not a log: name another file, or "
                         "replace it with --force."
                     )
         except BaseException:

@@ -208,8 +208,8 @@ def environment_variable(context: click.Context, parameter: click.Parameter) -> 
         "max_content_width": 100,
     },
     epilog="Every option can be set by an environment variable as well, named after the command "
-    "and the option: MNIST_CLI_TRAIN_HIDDEN=128. Exit status: 0 done; 1 a check failed; "
-    "2 wrong usage or unusable input; 3 a fault of the program itself.",
+    "and the option: MNIST_CLI_TRAIN_HIDDEN=128. Exit status: 0 done; 1 a check failed; 2 wrong "
+    "usage or unusable input; 3 a bug in the program.",
 )
 @click.version_option(__version__, prog_name="mnist-cli")
 def main() -> None:

@@ -110,7 +110,7 @@ split = click.option(
     type=click.Choice(["test", "validation", "train"]),
     default="test",
     show_default=True,
-    help="Which images: those for testing, those held out by --validation, or those learned from.",
+    help="Which images: those for testing, those held out by --validation, or those trained on.",
 )
 
 
@@ -139,7 +139,7 @@ json = click.option(
     help="Print one JSON document on stdout, even of an error.",
 )
 force = click.option(
-    "--force", is_flag=True, help="Replace what is at --out, even a file that was not made by this."
+    "--force", is_flag=True, help="Replace what is at --out, even if this command did not make it."
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print no progress and no remarks.")
 

@@ -13,7 +13,7 @@ from mnist_cli.texts import one_line, shown
 
 @click.command(
     cls=Command,
-    short_help="Make a data set of a folder of pictures.",
+    short_help="Make a data set from a folder of pictures.",
     examples=[
         ("a folder with subfolders 0 to 9", "mnist-cli pack pictures mine"),
         ("to learn from it", "mnist-cli train --data-dir mine"),
@@ -49,7 +49,7 @@ from mnist_cli.texts import one_line, shown
     metavar="N",
     default=0,
     show_default=True,
-    help="Which pictures are kept for testing.",
+    help="Decides which pictures are kept for testing.",
 )
 @options.json
 @options.quiet
@@ -65,11 +65,11 @@ def pack(
     json: bool,
     quiet: bool,
 ) -> None:
-    """Make a data set of a FOLDER of pictures, for 'train --data-dir OUT'.
+    """Make a data set from a FOLDER of pictures, for 'train --data-dir OUT'.
 
-    FOLDER has a subfolder for each digit, 0 to 9; or train and test, which have those; or pictures
-    that a CSV file labels. Each picture is framed as MNIST's digits were, as 'predict' does it, and
-    OUT gets MNIST's four files.
+    FOLDER has a subfolder for each digit, 0 to 9; or folders train and test that have those; or
+    pictures that a CSV file labels. Each picture is framed as MNIST's digits were, as 'predict'
+    does it, and OUT gets MNIST's four files.
     """
     from mnist_cli.data.packing import pack as pack_folder
     from mnist_cli.doubts import mean_grey, of_greys

@@ -91,7 +91,7 @@ def read_run(path: Path) -> list[Epoch]:
     short_help="Plot each epoch: loss, accuracy, learning rate.",
     examples=[
         ("a training's log", "mnist-cli plot curves log.jsonl"),
-        ("two models over one another", "mnist-cli plot curves a.npz b.npz --out both.png"),
+        ("two models in one plot", "mnist-cli plot curves a.npz b.npz --out both.png"),
     ],
 )
 @click.argument(
@@ -99,9 +99,9 @@ def read_run(path: Path) -> list[Epoch]:
 )
 @writes("curves")
 def curves(logs: tuple[Path, ...], out: Path, force: bool, json: bool) -> None:
-    """Plot loss, accuracy and learning rate of each epoch, several runs over one another.
+    """Plot loss, accuracy and learning rate of each epoch, of several runs in one plot.
 
-    LOG is a file that 'train --log' writes, or a model, *.npz, which has its history in it.
+    LOG is a file that 'train --log' wrote, or a model (*.npz), which has its history in it.
     """
     from mnist_cli.plots import curves as plot_curves
 
@@ -208,7 +208,7 @@ def weights(model: Path, out: Path, force: bool, json: bool) -> None:
     short_help="Plot which digits are read as which.",
     examples=[
         ("on the test images", "mnist-cli plot confusion model.npz"),
-        ("on those it learned from", "mnist-cli plot confusion model.npz --split train"),
+        ("on those it was trained on", "mnist-cli plot confusion model.npz --split train"),
     ],
 )
 @reads_images
@@ -224,7 +224,7 @@ def confusion(
     json: bool,
     quiet: bool,
 ) -> None:
-    """Plot how often a MODEL [default: model.npz] reads each digit as each."""
+    """Plot how often a MODEL [default: model.npz] reads each digit as which."""
     from mnist_cli.evaluation import measure
     from mnist_cli.plots import confusion as plot_confusion
 
@@ -245,7 +245,7 @@ def strength_options(command: Callable[..., Any]) -> Callable[..., Any]:
     cls=Command,
     short_help="Plot what 'train --augment' does to digits.",
     examples=[
-        ("elastic distortions, as train has them", "mnist-cli plot distortions"),
+        ("elastic distortions, as in train", "mnist-cli plot distortions"),
         ("stronger ones", "mnist-cli plot distortions --rotation 30 --displacement 3"),
     ],
 )
@@ -294,7 +294,7 @@ def distortions(
 )
 @writes("gradcheck")
 def gradcheck(out: Path, force: bool, json: bool) -> None:
-    """Plot the error of a derivative by differences and by the complex step, by the step's width.
+    """Plot how wrong a derivative is, by differences and by the complex step, at each step width.
 
     It is measured on the spot, on the loss of the softmax.
     """

@@ -35,7 +35,7 @@ BAR = 30
 
 @click.command(
     cls=Command,
-    short_help="Read the digit in pictures of yours.",
+    short_help="Read the digits in your own pictures.",
     examples=[
         ("a photo of a digit on paper", "mnist-cli predict photo.jpg"),
         ("the first test image of MNIST", "mnist-cli predict --index 0"),
@@ -54,7 +54,7 @@ BAR = 30
     default=["model.npz"],
     show_default=True,
     metavar="MODEL",
-    help="The model that reads; given several times, a committee.",
+    help="The model that reads them. Repeat it for a committee.",
 )
 @click.option(
     "--as-is",
@@ -65,16 +65,17 @@ BAR = 30
     "--index",
     type=options.NOT_NEGATIVE,
     metavar="N",
-    help="Image N, from 0, of a file that holds many; or of --dataset, if no PICTURE is named.",
+    help="Read image N, counted from 0, of a file that holds many, or of --dataset if no PICTURE "
+    "is named.",
 )
-@options.dataset("The data set of the image --index.", None)
+@options.dataset("The data set in which --index counts.", None)
 @options.data_dir
 @click.option(
     "--split",
     type=click.Choice(["test", "train"]),
     default="test",
     show_default=True,
-    help="The part of the data set of the image --index.",
+    help="The part of it in which --index counts.",
 )
 @options.json
 @options.quiet
@@ -105,9 +106,11 @@ def predict(
         refuse_beside("PICTURE", ("dataset", "data_dir", "split"))
     for path in pictures:
         if path.endswith(".npz"):
-            raise SettingsError(f"{path} is no picture: if it is a model, say --model {path}.")
+            raise SettingsError(f"{path} is not a picture: if it is a model, write --model {path}.")
     if pictures.count("-") > 1:
-        raise SettingsError("- is named twice, but standard input is read once: name it once.")
+        raise SettingsError(
+            "- is named twice, but standard input can be read only once: name it once."
+        )
     if "-" in pictures and sys.stdin is None:
         raise SettingsError("- is standard input, which is closed: give it a picture.")
     loaded = [Model.load(path) for path in model]
@@ -156,7 +159,8 @@ def check_finite(paths: Sequence[Path], believed: Sequence[Array]) -> None:
     for path, logarithms in zip(paths, believed, strict=True):
         if np.isnan(logarithms).any():
             raise ModelError(
-                f"{path} gives no finite probabilities, as weights are too large: train anew."
+                f"{path} gives no finite probabilities, as its weights are too large: train it "
+                "again."
             )
 
 

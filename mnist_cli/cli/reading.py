@@ -85,5 +85,7 @@ def read_images(
     data, first = load_images([model], name, split, data_dir, progress)
     logarithms = model.log_probabilities(data.images)
     if not np.isfinite(logarithms).all():
-        raise ModelError(f"{path} gives no finite loss, as weights are too large: train anew.")
+        raise ModelError(
+            f"{path} gives no finite loss, as its weights are too large: train it again."
+        )
     return Read(model, f"{title_of(name, data_dir)}, {split}", data, first, logarithms)

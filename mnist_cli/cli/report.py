@@ -15,7 +15,7 @@ from mnist_cli.files.targets import check_kept
 
 @click.command(
     cls=Command,
-    short_help="Make a page on a model: recipe, curves, errors, weights.",
+    short_help="Make a page about a model: recipe, curves, errors, weights.",
     examples=[
         (
             "a page for a lecture, or to keep from CI",
@@ -39,10 +39,10 @@ def report(
     json: bool,
     quiet: bool,
 ) -> None:
-    """Make a page on a MODEL [default: model.npz]: result, curves, errors, weights, recipe.
+    """Make a page about a MODEL [default: model.npz]: result, curves, errors, weights, recipe.
 
-    The page is one file that a browser opens; no server and no network is needed. One can draw a
-    digit in it, which the model reads. Its plots are drawn by matplotlib.
+    The page is one file that a browser opens; it needs no server and no network. You can draw a
+    digit on it, which the model reads. It needs matplotlib.
     """
     from mnist_cli.page.report import report_page
     from mnist_cli.plots import check_matplotlib

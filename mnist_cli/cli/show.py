@@ -25,7 +25,7 @@ MOST_FILES = 16
 
 @click.command(
     cls=Command,
-    short_help="Show what a model is: layers, recipe, data, history.",
+    short_help="Show what is in a model: layers, recipe, data, history.",
     examples=[
         ("a model", "mnist-cli show model.npz"),
         ("its history, for a script", "mnist-cli show model.npz --json"),
@@ -39,9 +39,9 @@ MOST_FILES = 16
 )
 @options.json
 def show(path: Path, json: bool) -> None:
-    """Show what a MODEL [default: model.npz] is: layers, recipe, data and history.
+    """Show what is in a MODEL [default: model.npz]: layers, recipe, data and history.
 
-    Of the recipe, an asterisk marks the settings that are not at their defaults.
+    An asterisk marks the settings of the recipe that are not at their defaults.
     """
     from mnist_cli.model import Model
 

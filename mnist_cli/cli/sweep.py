@@ -58,21 +58,21 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
     expose_value=False,
     callback=use_sweep_config,
     shell_complete=complete_config,
-    help="Take the options that are not given from a ready-made config or a TOML file; what it "
-    "varies is in its table [sweep].",
+    help="Take options that are not given here from a ready-made config or a TOML file; its table "
+    "[sweep] says what is varied.",
 )
 @click.option(
     "--vary",
     metavar="NAME=VALUES",
     multiple=True,
-    help="Vary a setting: a list as lr=0.1,0.2, a range as seed=0..4, hidden=100..300+50 or "
-    "lr=0.05..0.8*2, both ends included. Several make a grid.",
+    help="Vary a setting over a list (lr=0.1,0.2) or a range with both ends (seed=0..4, "
+    "hidden=100..300+50, lr=0.05..0.8*2). Several --vary make a grid.",
 )
 @click.option(
     "--random",
     type=options.POSITIVE,
     metavar="N",
-    help="Do this many runs of the grid, drawn at random, and not all.",
+    help="Do only N runs of the grid, drawn at random.",
 )
 @click.option(
     "--random-seed",
@@ -80,7 +80,7 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
     metavar="N",
     default=0,
     show_default=True,
-    help="Which ones --random draws.",
+    help="Decides which runs --random draws.",
 )
 @click.option(
     "--out",
@@ -88,7 +88,7 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
     metavar="DIR",
     default=Path("runs"),
     show_default=True,
-    help="The folder of all runs. What is there already is not done again.",
+    help="The folder of all runs. Those that are there already are not done again.",
 )
 @click.option(
     "--jobs",
@@ -100,8 +100,8 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Let the workers of this Dask scheduler do the runs, as tcp://host:8786. Each looks "
-    "for the data on its own machine, in --data-dir if that is given.",
+    help="Let the workers of this Dask scheduler (tcp://host:8786) do the runs. Each looks for the "
+    "data on its own machine, in --data-dir if that is given.",
 )
 @click.option(
     "--test",
@@ -109,7 +109,9 @@ ALONE = (("scheduler", "jobs"), ("json", "csv"))
     help="With --validation, measure the best settings on the test images, at the end.",
 )
 @click.option("--dry-run", is_flag=True, help="List the runs, and train nothing.")
-@click.option("--force", is_flag=True, help="Replace runs of other settings or data in --out.")
+@click.option(
+    "--force", is_flag=True, help="Replace runs in --out that have other settings or data."
+)
 @click.option(
     "--log",
     type=options.FilledPath(dir_okay=False, path_type=Path),
@@ -140,7 +142,7 @@ def sweep(
     data_dir: Path,
     **settings: Any,
 ) -> None:
-    """Train many networks, as a grid of settings says, on all cores or on a cluster.
+    """Train the networks of a grid of settings, on all cores or on a cluster.
 
     Each run is what 'train' does, with the same bits, and has a folder of its own in --out. Runs
     that differ in their seed alone are a group, and groups are ranked: by the validation images,
@@ -198,7 +200,7 @@ def sweep(
         status = stop.exit_status if isinstance(stop, Terminated) else 130
         raise TrainingStoppedError(
             f"Interrupted: {told.done} of {len(planned)} runs are done and kept in {out}; the same "
-            "command goes on.",
+            "command continues.",
             status,
         ) from stop
     groups = rank([each.varied for each in swept.planned], swept.results)
@@ -231,7 +233,7 @@ def check_options(varied: set[str], random: int | None) -> None:
     refuse_without_effect(needs | {"random_seed": ("random", ())})
     for first, second in ALONE:
         if context.params[first] and context.params[second]:
-            raise SettingsError(f"`{first}` and `{second}` exclude each other: leave one out.")
+            raise SettingsError(f"`{first}` and `{second}` cannot be used together: leave one out.")
 
 
 @contextmanager

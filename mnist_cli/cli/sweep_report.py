@@ -132,7 +132,7 @@ def with_deviation(mean: float, deviation: float | None) -> str:
 def closing_lines(groups: Sequence[Group]) -> list[str]:
     """Return by which images the groups are ranked, and how often the test images were looked at.
 
-    Whoever looks at them often chooses by them.
+    If you look at them often, you choose by them.
     """
     best = groups[0]
     held_out = best.runs[0].recipe.validation
@@ -140,7 +140,7 @@ def closing_lines(groups: Sequence[Group]) -> list[str]:
         if len(groups) == 1:
             return ["Each run was measured on the test images once."]
         return [
-            "Ranked by the test images, so nothing is to be chosen by it: for that, hold some",
+            "Ranked by the test images, so do not choose by this: to choose, hold some",
             "images out with --validation 10000.",
         ]
     ranked = f"Ranked by the {held_out:,} validation images."
@@ -152,7 +152,7 @@ def closing_lines(groups: Sequence[Group]) -> list[str]:
     accuracy = with_deviation(sum(tested) / len(tested), deviation(tested))
     return [
         f"{ranked} The test images were looked at by the best alone: {accuracy}.",
-        "Whoever looks at them often chooses by them.",
+        "If you look at them often, you choose by them.",
     ]
 
 
@@ -212,6 +212,6 @@ def failure_sentence(failures: Sequence[Failure], runs: int) -> str:
     if not any(failure.is_lost for failure in failures):
         return f"{told}, as training diverged: try a smaller `learning_rate`."
     return (
-        f"{told}, as a worker was ended from outside, perhaps for want of memory: call the same "
-        "command again, which goes on."
+        f"{told}, as a worker was ended from outside, perhaps for want of memory: run the same "
+        "command again, and it continues."
     )

@@ -46,11 +46,11 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
     expose_value=False,
     callback=use_config,
     shell_complete=complete_config,
-    help="Take the options that are not given from a ready-made config or a TOML file.",
+    help="Take options that are not given here from a ready-made config or a TOML file.",
 )
 @options.dataset(
-    f"{'; '.join(f'{name}: {source.help}' for name, source in SOURCES.items())}. What was "
-    "published is downloaded if it is not there."
+    f"{'; '.join(f'{name}: {source.help}' for name, source in SOURCES.items())}. All but synthetic "
+    "are downloaded if they are not there."
 )
 @options.data_dir
 @recipe_options("train")
@@ -62,7 +62,8 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
     envvar="MNIST_CLI_TRAIN_FROM",
     is_eager=True,
     callback=use_model,
-    help="Start from the weights of this model, with as many hidden units and its preprocessing.",
+    help="Start from the weights of this model, with its number of hidden units and its "
+    "preprocessing.",
 )
 @click.option(
     "--out",
@@ -81,14 +82,14 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace what is at --out, even a model of another recipe or data set, or no model; and "
-    "at --checkpoint and --log what is none.",
+    help="Replace whatever is at --out, --checkpoint and --log: models of other recipes or data "
+    "sets, and files of other kinds.",
 )
 @click.option(
     "--checkpoint",
     type=options.FilledPath(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Keep here what an interrupted training needs to continue.",
+    help="Keep in this file what an interrupted training needs to continue.",
 )
 @click.option(
     "--checkpoint-every",
@@ -104,8 +105,8 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
     metavar="FILE",
     is_eager=True,
     callback=use_checkpoint,
-    help="Continue from this checkpoint, with its settings, and keep it up to date; "
-    "only --epochs may be raised.",
+    help="Continue from this checkpoint, with its settings, and keep updating it; only --epochs "
+    "may be raised.",
 )
 @click.option(
     "--log",
@@ -136,7 +137,7 @@ def train(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Train a network 784-hidden-10, measure it on the test images, and save it.
+    """Train a 784-hidden-10 network, measure it on the test images, and save it.
 
     The test images are looked at once, at the end.
     """
@@ -206,7 +207,7 @@ def as_config(recipe: Recipe) -> str:
     config = recipe.to_toml() + "\n".join([*lines, ""])
     if len(config.encode()) > LONGEST:
         raise SettingsError(
-            f"This makes a config of more than the {LONGEST:,} bytes that are read again: shorten "
-            "the paths."
+            f"This config would have more than the {LONGEST:,} bytes that can be read: shorten the "
+            "paths."
         )
     return config

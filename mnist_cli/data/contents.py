@@ -96,7 +96,7 @@ def _names(folder: Path) -> list[str]:
         names = sorted(path.name for path in folder.iterdir())
     except PermissionError as error:
         raise DataError(
-            f"{folder} cannot be looked into ({error.strerror}): get leave to, or name another "
+            f"{folder} cannot be listed ({error.strerror}): get permission, or name another "
             "`data_dir`."
         ) from error
     except OSError:  # it is not there yet, or is a file, as making it will tell

@@ -33,8 +33,8 @@ from mnist_cli.parallel import say_if_alone
 from mnist_cli.progress import SILENT, Progress
 
 ADVICE = (
-    "check the network, or take files you have with 'mnist-cli download --from DIR', "
-    "or train on the `dataset` synthetic, which needs none"
+    "check the network, or use files that you have with 'mnist-cli download --from DIR', or train "
+    "on the `dataset` synthetic, which needs no files"
 )
 
 LARGEST_ARCHIVE = 1 << 30
@@ -128,7 +128,7 @@ def download(
                 results.append(right[stem])
                 continue
             if path and not force:
-                progress.remark(f"{path} is {_lookalike(path).what}: fetching it anew.")
+                progress.remark(f"{path} is {_lookalike(path).what}: fetching it again.")
             with made(data_dir, is_private=is_private):
                 check_own(data_dir)  # somebody may have made it since
                 if not os.access(data_dir, os.W_OK):  # before anything is fetched
@@ -228,8 +228,8 @@ def _refuse_other_data(path: Path, published: Published) -> None:
     except DataError:
         return
     raise DataError(
-        f"{path} is a sound file, but not {published.title}'s: add what is missing beside it, or "
-        "name another `data_dir`; only 'mnist-cli download --force' would replace it."
+        f"{path} is intact, but not {published.title}'s: add what is missing beside it, or name "
+        "another `data_dir`; only 'mnist-cli download --force' would replace it."
     )
 
 
@@ -246,9 +246,9 @@ def _unwritable(data_dir: Path, error: OSError) -> DataError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         advice = f"make room, or {advice}"
     elif error.errno in (errno.EISDIR, errno.EEXIST, errno.ENOTDIR, errno.ENOTEMPTY):
-        advice = f"move away what is in the place of a file or a folder, or {advice}"
+        advice = f"move away what stands where a file or a folder belongs, or {advice}"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        advice = f"get leave to write there, or {advice}"
+        advice = f"get permission to write there, or {advice}"
     place = error.filename2 or error.filename or data_dir
     place = data_dir if ".part" in str(place) else place
     return DataError(f"{place} cannot be written to ({error.strerror or error}): {advice}.")
@@ -307,7 +307,7 @@ class _Supplier:
                 if mirror.endswith(".zip") and os.path.isfile(archive):
                     return self._unzip(archive, stem, str(archive))
             raise DownloadError(
-                f"{folder} has no {stem}.gz, nor the same without .gz: name the folder that has it."
+                f"{folder} has neither {stem}.gz nor {stem}: name the folder that has it."
             )
         try:
             with path.open("rb") as file:
@@ -375,7 +375,7 @@ class _Supplier:
             read_idx(path)
         except DataError as error:
             path.unlink()
-            raise DownloadError(f"{source} is no file of {self.published.title}") from error
+            raise DownloadError(f"{source} is not a file of {self.published.title}") from error
 
     def _unzip(self, archive: Path | IO[bytes], stem: str, source: str) -> Fetched:
         """Take a file from a zip archive."""

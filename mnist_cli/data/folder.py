@@ -46,7 +46,7 @@ def check_own(data_dir: str | Path) -> None:
     if Path(data_dir) != folder or not os.path.lexists(folder) or is_ours_alone(folder):
         return
     raise DataError(
-        f"{folder} is a link, or another user's, or open to others, and what is in it may be "
+        f"{folder} is a link, or another user's, or open to others, so what is in it may be "
         "anybody's: remove it, or name a `data_dir`."
     )
 

@@ -45,7 +45,7 @@ def find_parts(folder: Path, published: Published, splits: Iterable[str]) -> dic
         If a file that bears the name of one cannot be looked into.
     """
     splits = tuple(splits)
-    mend = f"fetch it anew with '{download_command(published, folder)}'"
+    mend = f"fetch it again with '{download_command(published, folder)}'"
     idx = {split: find_idx_part(split, folder, published, mend) for split in splits}
     if all(idx.values()):
         return {split: part for split, part in idx.items() if part}

@@ -77,7 +77,7 @@ class Unpacked(io.RawIOBase):
             if self._left or not packed:
                 break
             if padding > PADDING:
-                raise zlib.error("more zeros come after it than anybody needs")
+                raise zlib.error("too many zeros come after it")
         if not packed:
             return False
         if len(self._left) < 2:

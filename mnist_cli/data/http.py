@@ -83,7 +83,7 @@ def stream(url: str, remark: Callable[[str], object] = lambda sentence: None) ->
         if not proxy:
             _check_reachable(url)
     except ValueError as error:
-        raise DownloadError(f"{shown(url)} is no URL") from error
+        raise DownloadError(f"{shown(url)} is not a URL") from error
     received = 0
     pace = _Pace(shown(url))
     tries = {_BusyError: 0, _UnansweredError: 0, _BrokenOffError: 0}
@@ -123,7 +123,7 @@ class _PassingError(DownloadError):
 
     def remark(self, host: str, received: int) -> str:
         """Return what to say before the next try."""
-        return f"{self}; going on after {received:,} bytes."
+        return f"{self}; continuing after {received:,} bytes."
 
 
 class _BrokenOffError(_PassingError):
@@ -230,7 +230,7 @@ def _body(response: requests.Response, url: str, start: int) -> Pieces:
     at = start_of = 0
     if response.status_code == 206:
         if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-            raise DownloadError(f"{name} answered with another part than was asked for")
+            raise DownloadError(f"{name} answered with another part than the one asked for")
         at = start_of = start
     try:
         held = b""  # of a piece that is not whole, the end may never come
@@ -273,8 +273,8 @@ def _unanswered(error: Exception, url: str, proxy: Proxy | None) -> DownloadErro
             return DownloadError(f"{proxy} does not let us through to {host} ({said})")
         if isinstance(error, requests.exceptions.InvalidSchema):
             return DownloadError(
-                f"{proxy} speaks SOCKS, which needs one package more: install it with "
-                "\"pip install 'requests[socks]'\""
+                f'{proxy} speaks SOCKS, which needs one more package: install it with "pip '
+                "install 'requests[socks]'\""
             )
         if isinstance(error, requests.exceptions.ProxyError):
             return DownloadError(
@@ -284,7 +284,7 @@ def _unanswered(error: Exception, url: str, proxy: Proxy | None) -> DownloadErro
     if isinstance(error, requests.exceptions.SSLError):
         return DownloadError(certificate_fault(error, host))
     if isinstance(error, requests.exceptions.InvalidURL):
-        return DownloadError(f"{name} could not be fetched, as it is no URL")
+        return DownloadError(f"{name} could not be fetched, as it is not a URL")
     way = f", by way of {proxy}" if proxy else ""
     if isinstance(error, requests.Timeout):
         return _UnansweredError(f"{name} did not answer in time{way}")
@@ -328,10 +328,10 @@ def _redirected(url: str, location: str) -> str:
         origin, own = ((part.scheme, part.hostname, part.port) for part in (parts, before))
     except ValueError as error:
         raise DownloadError(
-            f"{name} could not be fetched (it redirects to {shown(location)}, which is no URL)"
+            f"{name} could not be fetched (it redirects to {shown(location)}, which is not a URL)"
         ) from error
     if parts.scheme not in ("http", "https"):
-        raise DownloadError(f"{name} redirects to {shown(target)}, which is no web server")
+        raise DownloadError(f"{name} redirects to {shown(target)}, which is not a web server")
     if before.scheme == "https" and parts.scheme == "http":
         raise DownloadError(f"{name} redirects to where nothing is encrypted")
     host = parts.netloc.rpartition("@")[2]

@@ -42,7 +42,7 @@ PIECE = 1 << 20
 LARGEST = 640 << 20
 """Bytes of numbers that a file has at most; the largest part of EMNIST has 547 million."""
 
-FETCH_ANEW = "fetch it anew"
+FETCH_AGAIN = "fetch it again"
 """What to do about a broken file of which nothing else is known."""
 
 DEFLATE_LIMIT = 1032
@@ -77,7 +77,7 @@ def told(shape: tuple[int, ...]) -> str:
 
 
 def read_idx(
-    path: str | Path, check: Check = lambda header: None, mend: str = FETCH_ANEW
+    path: str | Path, check: Check = lambda header: None, mend: str = FETCH_AGAIN
 ) -> NDArray[Any]:
     """Read an array from an IDX file, unpacking it if it is gzip.
 
@@ -109,7 +109,7 @@ def read_idx(
         return source.numbers(header)
 
 
-def read_idx_header(path: str | Path, mend: str = FETCH_ANEW) -> Header:
+def read_idx_header(path: str | Path, mend: str = FETCH_AGAIN) -> Header:
     """Read what an IDX file says of its numbers, and none of them.
 
     Raises
@@ -142,10 +142,10 @@ def read_idx_item(
     stored = file.seek(0, os.SEEK_END)
     file.seek(0)
     path = Path(name)
-    with _errors(path, FETCH_ANEW):
+    with _errors(path, FETCH_AGAIN):
         is_buffered = isinstance(file, io.BufferedReader)
         raw = file if is_buffered else io.BufferedReader(cast("io.RawIOBase", file))
-        source = _Source(cast("io.BufferedReader", raw), stored, path, FETCH_ANEW)
+        source = _Source(cast("io.BufferedReader", raw), stored, path, FETCH_AGAIN)
         header = source.header()
         index = choose(header)
         return source.numbers(header) if index is None else source.item(header, index)
@@ -178,7 +178,7 @@ class _Source:
     def __init__(self, raw: io.BufferedReader, stored: int, path: Path, mend: str):
         if raw.peek(2)[:2] == MAGIC and stored > LARGEST:
             raise DataError(
-                f"{path} has {stored:,} bytes, more than the {LARGEST:,} that are read."
+                f"{path} has {stored:,} bytes, more than the {LARGEST:,} that can be read."
             )
         self._file, self._layers = unpack(raw)
         self._most = stored * DEFLATE_LIMIT**self._layers
@@ -190,7 +190,7 @@ class _Source:
         beginning = self._file.peek(BEGINNING)[:BEGINNING]
         magic = self._file.read(4)
         if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
-            raise DataError(f"{self._path} is no IDX file, {self._what(beginning, magic)}.")
+            raise DataError(f"{self._path} is not an IDX file, {self._what(beginning, magic)}.")
         dtype, dimensions = TYPES[magic[2]], magic[3]
         sizes = self._file.read(4 * dimensions)
         if len(sizes) < 4 * dimensions:
@@ -199,9 +199,9 @@ class _Source:
         if header.length > self._most:
             raise DataError(f"{self._said(header)}, but is too short for that: {self._mend}.")
         if header.length > LARGEST:
-            raise DataError(f"{self._said(header)}, more than the {LARGEST:,} that are read.")
+            raise DataError(f"{self._said(header)}, more than the {LARGEST:,} that can be read.")
         if not self._layers and 4 + len(sizes) + header.length < self._most:
-            raise DataError(f"{self._said(header)}, but goes on after them: {self._mend}.")
+            raise DataError(f"{self._said(header)}, but more comes after them: {self._mend}.")
         return header
 
     def _what(self, beginning: bytes, magic: bytes) -> str:
@@ -242,7 +242,7 @@ class _Source:
         if read < header.length:
             raise DataError(f"{self._said(header)}, but has {read:,} bytes of them: {self._mend}.")
         if self._file.read(1):
-            raise DataError(f"{self._said(header)}, but goes on after them: {self._mend}.")
+            raise DataError(f"{self._said(header)}, but more comes after them: {self._mend}.")
 
     def _array(
         self, numbers: bytearray | NDArray[np.uint8], header: Header, shape: tuple[int, ...]
@@ -324,6 +324,6 @@ def _encode(array: NDArray[Any]) -> tuple[bytes, NDArray[Any]]:
     if dtype not in types or array.ndim > 255 or max(array.shape, default=0) >= 2**32:
         raise DataError(f"IDX has no form for an array of {array.dtype}, shape {array.shape}.")
     if array.nbytes > LARGEST:
-        raise DataError(f"{array.nbytes:,} bytes are more than the {LARGEST:,} that are read.")
+        raise DataError(f"{array.nbytes:,} bytes are more than the {LARGEST:,} that can be read.")
     header = bytes([0, 0, types[dtype], array.ndim]) + np.array(array.shape, ">u4").tobytes()
     return header, np.ascontiguousarray(array, dtype)

@@ -84,7 +84,7 @@ class KerasPart:
             if length > LARGEST:
                 raise DataError(
                     f"{self.path} holds {length:,} bytes of {name}, more than the {LARGEST:,} that "
-                    "are read."
+                    "can be read."
                 )
             found.append((shape, dtype))
         (images, kind), (labels, label_kind) = found
@@ -112,7 +112,9 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:
         # Of a damaged file, zipfile and NumPy raise whatever they come upon.
-        raise DataError(f"{path} is no file of Keras's, or a broken one: fetch it anew.") from error
+        raise DataError(
+            f"{path} is not a file of Keras's, or is a broken one: fetch it again."
+        ) from error
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:

@@ -190,7 +190,7 @@ def _remark(name: str, parts: Iterable[Part], progress: Progress) -> None:
     published = find_source(name).published
     if published and published.is_transposed:
         progress.remark(
-            f"{published.title} lie on their side, as they were published: they are put upright."
+            f"{published.title} are published lying on their side: they are turned upright."
         )
     for part in parts:
         for sentence in part.remarks:
@@ -204,4 +204,4 @@ def _tell_other_set(name: str, folder: str, sums: dict[str, str], progress: Prog
             said = f"{folder} holds {source.published.title}"
             if name != "mnist":  # which stands for any data set in its format
                 raise DataError(f"{said}: read it by `dataset` {other}.")
-            progress.remark(f"{said}: read as {other}, it would be known by that name.")
+            progress.remark(f"{said}: with --dataset {other}, it would be known by that name.")

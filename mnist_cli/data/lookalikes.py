@@ -18,7 +18,7 @@ class Lookalike(NamedTuple):
     cure: str = ""
 
 
-PAGE = Lookalike("a web page, as a sign-in or a notice is")
+PAGE = Lookalike("a web page, perhaps a sign-in or a notice")
 POINTER = Lookalike(
     "a Git LFS pointer, which stands for the file",
     "run 'git lfs pull' in the repository that it comes from",
@@ -37,7 +37,7 @@ STARTS = {
     b"\x93NUMPY": Lookalike("a NumPy array"),
     b"\x89PNG": Lookalike("a picture", "use 'mnist-cli pack' for a folder of pictures"),
     b"\xff\xd8\xff": Lookalike("a picture", "use 'mnist-cli pack' for a folder of pictures"),
-    b"<?xml": Lookalike("an XML document, as a server's error is"),
+    b"<?xml": Lookalike("an XML document, perhaps a server's error"),
 }
 """What files begin with that are taken for data."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cli.data.dataset import Split
-from mnist_cli.data.idx import FETCH_ANEW, Header, idx_sum, read_idx_header
+from mnist_cli.data.idx import FETCH_AGAIN, Header, idx_sum, read_idx_header
 from mnist_cli.data.sources import MNIST, Published, dotted
 from mnist_cli.data.sources import STEMS as STEMS
 from mnist_cli.data.unpacked import read_unpacking_once
@@ -68,7 +68,7 @@ class IdxPart:
     stems: tuple[str, str]
     paths: tuple[Path, Path]
     published: Published
-    mend: str = FETCH_ANEW
+    mend: str = FETCH_AGAIN
     remarks: tuple[str, ...] = ()
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -163,7 +163,7 @@ def check_digits(name: str, digits: NDArray[Any]) -> None:
 
 
 def find_idx_part(
-    split: str, data_dir: Path, published: Published, mend: str = FETCH_ANEW
+    split: str, data_dir: Path, published: Published, mend: str = FETCH_AGAIN
 ) -> IdxPart | None:
     """Return the IDX files of one part, if both of them are there."""
     stems = published.stems[split]
@@ -183,8 +183,8 @@ def read_part(split: str, data_dir: str | Path, published: Published = MNIST) ->
     if part is None:
         missing = [s for s in published.stems[split] if not find_file(data_dir, s, published)]
         raise DataError(
-            f"{data_dir} has no {missing[0]}.gz, nor the same without .gz: "
-            "fetch it with 'mnist-cli download', or name another `data_dir`."
+            f"{data_dir} has neither {missing[0]}.gz nor {missing[0]}: fetch it with 'mnist-cli "
+            "download', or name another `data_dir`."
         )
     return part.read()
 

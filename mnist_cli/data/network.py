@@ -102,8 +102,8 @@ class Proxy:
         is_cut = re.match(r"[a-z]+:?/", self.url, re.IGNORECASE) and "://" not in self.url
         if not is_sound or odd or is_cut or not parts.scheme.startswith(("http", "socks")):
             raise DownloadError(
-                f"{self.origin} names a proxy by what is no address: write it as http://HOST:PORT, "
-                "or unset it"
+                f"{self.origin} names a proxy without a valid address: write it as "
+                "http://HOST:PORT, or unset it"
             )
 
     def _parts(self) -> SplitResult:
@@ -142,7 +142,7 @@ def find_certificates() -> str | bool:
         if not os.path.exists(path):
             raise FileNotFoundError(2, "there is no such file")
         if not (os.path.isfile(path) or os.path.isdir(path)):
-            raise OSError(22, "it is no file")  # of a pipe, one would wait for ever
+            raise OSError(22, "it is not a file")  # of a pipe, one would wait for ever
         place = {"capath" if os.path.isdir(path) else "cafile": path}
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**place)
     except ssl.SSLError as error:
@@ -165,7 +165,7 @@ def certificate_fault(error: BaseException, host: str) -> str:
     refused = [cause for cause in found if isinstance(cause, ssl.SSLCertVerificationError)]
     if not refused:
         reason = printable(str(found[0].reason or found[0])) if found else "no TLS"
-        return f"{host} could not be spoken to in secret ({reason}): is it https that it speaks?"
+        return f"{host} did not answer in TLS ({reason}): does it serve https?"
     said = printable(refused[0].verify_message)
     if "expired" in said or "not yet valid" in said:
         return f"the certificate of {host} is refused ({said}): check this machine's clock"

@@ -85,7 +85,7 @@ def pack(
     force : bool
         Whether a data set that lies in `out` is replaced.
     seed : int
-        Which pictures are kept for testing.
+        Decides which pictures are kept for testing.
     progress : Progress
 
     Raises
@@ -203,7 +203,7 @@ def _read_all(
 def _find_parts(folder: Path, labels: Path | None, test: float, seed: int) -> dict[str, Labelled]:
     """Return the pictures to train on and to test on, each with its digit."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder: name one that has the pictures.")
+        raise DataError(f"{folder} is not a folder: name one that has the pictures.")
     if labels is None and not _has_digits(folder):
         if all(_has_digits(folder / part) for part in STEMS):
             return {part: _of_subfolders(folder / part) for part in STEMS}
@@ -275,5 +275,5 @@ def _of_csv(folder: Path, labels: Path) -> Labelled:
     except OSError as error:
         raise DataError(f"{labels} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{labels} is no CSV file: save it as CSV, in UTF-8.") from error
+        raise DataError(f"{labels} is not a CSV file: save it as CSV, in UTF-8.") from error
     return labelled

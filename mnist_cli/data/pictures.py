@@ -40,9 +40,9 @@ GHOSTSCRIPT = ("EPS",)
 """Formats for which Pillow starts another program, which a picture must not be able to do."""
 
 BEGINNINGS = {
-    b"%PDF": "is a PDF: save its page as a picture first, a PNG for one",
-    b"<svg": "is an SVG drawing: save it as a picture first, a PNG for one",
-    b"<?xml": "is an XML document: save it as a picture first, a PNG for one",
+    b"%PDF": "is a PDF: save its page as a picture first, such as a PNG",
+    b"<svg": "is an SVG drawing: save it as a picture first, such as a PNG",
+    b"<?xml": "is an XML document: save it as a picture first, such as a PNG",
 }
 """What files begin with that people take for pictures."""
 
@@ -118,7 +118,7 @@ def read_picture(source: str | Path | IO[bytes], index: int | None = None) -> Pi
         if not content:
             raise PictureError("is empty: give a picture.")
         if index is not None:
-            raise PictureError("holds one picture, of which none can be chosen by `index`.")
+            raise PictureError("holds one picture: leave `index` out.")
         if re.match(rb"P[25]\s", content):
             pixels = _parse_pgm(content)
             return Picture(pixels, (pixels.shape[1], pixels.shape[0]))
@@ -160,7 +160,7 @@ def _too_long() -> PictureError:
 
 def _too_large(width: int, height: int) -> PictureError:
     return PictureError(
-        f"has {width:,}×{height:,} pixels, more than the {LARGEST:,} that are read: shrink it."
+        f"has {width:,}×{height:,} pixels, more than the {LARGEST:,} that can be read: shrink it."
     )
 
 
@@ -181,7 +181,9 @@ def _of_arrays(file: IO[bytes], index: int | None) -> Picture | None:
         except PictureError:
             raise
         except DataError as error:
-            raise PictureError(f"is no IDX file, or a broken one: {shown(error, 200)}") from error
+            raise PictureError(
+                f"is not an IDX file, or is a broken one: {shown(error, 200)}"
+            ) from error
         return _picture(pixels, shapes[0])
     if start != npy.MAGIC_PREFIX:
         return None
@@ -199,7 +201,7 @@ def _of_arrays(file: IO[bytes], index: int | None) -> Picture | None:
             raise ValueError("it holds nothing")
     except Exception as error:
         # Of a damaged header, NumPy raises whatever it comes upon.
-        raise PictureError(f"is a broken .npy file ({shown(error)}): write it anew.") from error
+        raise PictureError(f"is a broken .npy file ({shown(error)}): write it again.") from error
     chosen = _choose(shape, index)
     numbers = np.frombuffer(file.read(), dtype)
     array = numbers.reshape(shape[::-1]).T if is_fortran else numbers.reshape(shape)
@@ -211,9 +213,9 @@ def _choose(shape: tuple[int, ...], index: int | None) -> int | None:
     """Return which image to read of an array that may hold several; None if it is one itself."""
     is_single = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 2, 3, 4))
     if is_single and index is not None:
-        raise PictureError("holds one picture, of which none can be chosen by `index`.")
+        raise PictureError("holds one picture: leave `index` out.")
     if not is_single and len(shape) not in (3, 4):
-        raise PictureError(f"has the shape {told(shape)}, which is that of no picture.")
+        raise PictureError(f"has the shape {told(shape)}, which no picture has.")
     height, width = shape[:2] if is_single else shape[1:3]
     if is_single:
         chosen = None
@@ -240,19 +242,19 @@ def _parse_pgm(content: bytes) -> NDArray[Any]:
     space = rb"(?:\s|#[^\n]*\n)+"
     header = re.match(rb"P([25])" + (space + rb"(\d{1,9})") * 3 + rb"\s", content)
     if not header:
-        raise PictureError("is a PGM file with a broken header: save it anew.")
+        raise PictureError("is a PGM file with a broken header: save it again.")
     kind, *numbers = header.groups()
     width, height, white = map(int, numbers)
     size = width * height
     if size > LARGEST:
         raise _too_large(width, height)
     if not (size and 0 < white < 65536):
-        raise PictureError("is a PGM file with a broken header: save it anew.")
+        raise PictureError("is a PGM file with a broken header: save it again.")
     body = content[header.end() :]
     if kind == b"2":
         words = re.sub(rb"#[^\n]*", b"", body).split(maxsplit=size)[:size]
         if not all(word.isdigit() and len(word) < 6 for word in words):
-            raise PictureError("is a PGM file with something else than numbers: save it anew.")
+            raise PictureError("is a PGM file with something other than numbers: save it again.")
         greys = np.array([int(word) for word in words], np.int64)
     else:
         dtype = np.dtype(">u2" if white > 255 else "u1")
@@ -260,7 +262,7 @@ def _parse_pgm(content: bytes) -> NDArray[Any]:
     if len(greys) < size:
         raise PictureError(f"is cut off: it has {len(greys):,} of {size:,} pixels.")
     if greys.max() > white:
-        raise PictureError("is a PGM file with greys that are whiter than white: save it anew.")
+        raise PictureError("is a PGM file with greys that are whiter than white: save it again.")
     pixels: NDArray[Any] = (greys.reshape(height, width) / np.float32(white)).astype(np.float32)
     return pixels
 
@@ -305,10 +307,10 @@ def _read_by_pillow(content: bytes) -> Picture:
                 f"has more than the {LARGEST:,} pixels that are read: shrink it."
             ) from error
         except UnidentifiedImageError as error:
-            raise PictureError("is no picture that can be read: save it as PNG.") from error
+            raise PictureError("is not a picture that can be read: save it as PNG.") from error
         except Exception as error:
             # Of a damaged file, Pillow raises whatever it comes upon.
-            raise PictureError(f"is a broken picture ({shown(error)}): save it anew.") from error
+            raise PictureError(f"is a broken picture ({shown(error)}): save it again.") from error
     size = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     return Picture(pixels, size, remarks=remarks)
 

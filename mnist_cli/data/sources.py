@@ -349,7 +349,7 @@ SOURCES = {
         caveat=", drawn by the program, which are not MNIST's",
     ),
     "fashion-mnist": Source("ten kinds of clothes", FASHION),
-    "kmnist": Source("ten kuzushiji", KMNIST),
+    "kmnist": Source("ten characters of cursive Japanese", KMNIST),
     "emnist-digits": Source("EMNIST's 280,000 digits", EMNIST),
     "qmnist": Source("MNIST with 60,000 test images", QMNIST),
 }

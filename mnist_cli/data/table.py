@@ -97,7 +97,7 @@ class Table:
             size = self.path.stat().st_size
             if size > LARGEST:
                 raise DataError(
-                    f"{self.path} has {size:,} bytes, more than the {LARGEST:,} that are read."
+                    f"{self.path} has {size:,} bytes, more than the {LARGEST:,} that can be read."
                 )
             return self.path.open("rb")
         except OSError as error:
@@ -138,8 +138,8 @@ class Table:
             columns, is_header = self._first(file)
             if columns == PIXELS:
                 raise DataError(
-                    f"{self.path} has no labels, as it is one of images to be read: name a folder "
-                    "with a table that has them."
+                    f"{self.path} has no labels, as its images are for others to read: name a "
+                    "folder with a table that has them."
                 )
             if not is_header:
                 file.seek(0)
@@ -173,8 +173,8 @@ class Table:
 
     def _wrong(self, number: int) -> DataError:
         return DataError(
-            f"{self.path} has something else in line {number:,} than a label and {PIXELS} greys "
-            "from 0 to 255: save it anew."
+            f"{self.path} has a line {number:,} that is not a label and {PIXELS} greys from 0 to "
+            "255: save it again."
         )
 
 
@@ -236,7 +236,7 @@ class TablePart:
         """Raise DataError if the first line shows that it is no table of images with labels."""
         if not self.table.is_labelled:
             raise DataError(
-                f"{self.table.path} has no labels, as it is one of images to be read: name a "
+                f"{self.table.path} has no labels, as its images are for others to read: name a "
                 "folder with a table that has them."
             )
 

@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mnist_cli.data.gunzip import MAGIC
-from mnist_cli.data.idx import FETCH_ANEW, Check, checksum, read_idx, write_idx
+from mnist_cli.data.idx import FETCH_AGAIN, Check, checksum, read_idx, write_idx
 from mnist_cli.errors import DataError
 
 TRAILER = 8
@@ -26,7 +26,7 @@ def read_unpacking_once(
     accept: Callable[[NDArray[Any]], object] = lambda array: None,
     *,
     check: Check = lambda header: None,
-    mend: str = FETCH_ANEW,
+    mend: str = FETCH_AGAIN,
 ) -> NDArray[Any]:
     """Read an IDX file; if it is ``NAME.gz``, by way of a file ``NAME`` beside it.
 

@@ -102,7 +102,7 @@ def open_archive(path: str | Path | IO[bytes], largest: int) -> Iterator[zipfile
     FileNotFoundError
         If there is nothing at ``path``.
     ValueError
-        If it is no file, or too large, or has more entries than anybody needs.
+        If it is not a file, or too large, or has more entries than anybody needs.
     zipfile.BadZipFile, OSError
         If it cannot be read.
     """

@@ -138,7 +138,7 @@ def judge(
         left_out = [item for item in left_out if item.target != candidate.instead_of]
     if not groups:
         reasons = "".join(f"\n  {item.target}: {item.reason}" for item in left_out)
-        raise UserCodeError(f"There is nothing in {target} that can be checked.{reasons}")
+        raise UserCodeError(f"{target} has nothing that can be checked.{reasons}")
     return Outcome(groups, found.remarks, left_out)
 
 

@@ -92,8 +92,8 @@ def whole(place: str, imported: Imported, methods: tuple[str, ...]) -> Found:
         told = "".join(f"\n  {item.target}: {item.reason}" for item in left_out)
         remarks = "".join(f"\n  {remark}" for remark in imported.remarks)
         raise UserCodeError(
-            f"There is nothing in {place} that can be checked: a class with forward and backward, "
-            f"or a function with its derivative beside it, as f and f_prime.{told}{remarks}"
+            f"{place} has nothing that can be checked: a class with forward and backward, or a "
+            f"function with its derivative beside it, such as f and f_prime.{told}{remarks}"
         )
     return Found(candidates, imported.remarks, left_out, is_whole=True)
 
@@ -191,7 +191,7 @@ def _functions(
             if tensors.applies(function, names):
                 yield Candidate(Code(f"{where}:{name}", function, None, names), name)
             else:
-                why = "it runs with no arrays that were tried: name it, with --arg for the rest"
+                why = "it runs with none of the arrays that were tried: name it, and use --arg"
                 yield LeftOut(f"{where}:{name}", why)
         else:
             yield LeftOut(f"{where}:{name}", "no derivative beside it")

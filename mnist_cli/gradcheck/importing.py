@@ -163,7 +163,7 @@ def import_module(name: str) -> Imported:
             raise
         raise UserCodeError(
             f"There is no module {error.name} in this folder, nor is one installed: name a file, "
-            "as layers.py:Softmax, or a module, as package.layers:Softmax."
+            "such as layers.py:Softmax, or a module, such as package.layers:Softmax."
         ) from error
     for here in (Path.cwd() / f"{top}.py", Path.cwd() / top / "__init__.py"):
         if here.is_file():

@@ -194,14 +194,14 @@ def _how_it_ended(at: str, status: int | None, time_limit: float) -> str:
     if status >= 0:
         return (
             f"The process of {at} ended with status {status} and without a report: the code must "
-            "not end it, as os._exit does, nor close files that are not its own."
+            "not end it, as os._exit does, or close files that are not its own."
         )
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
     if name == "SIGKILL":
-        why = "which is done where memory runs out: use smaller numbers, as of --shape"
+        why = "as happens when memory runs out: use smaller numbers, such as a smaller --shape"
     else:
         why = "so nothing was reported: look for what crashes in it"
     return f"The process of {at} was ended by {name}, {why}."

@@ -44,7 +44,7 @@ def read_cells(path: Path) -> list[str]:
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserCodeError(
-            f"{path} is no notebook: it cannot be read as JSON with cells "
+            f"{path} is not a notebook: it cannot be read as JSON with cells "
             f"({type(error).__name__}: {error})."
         ) from error
 

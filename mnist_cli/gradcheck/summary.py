@@ -60,7 +60,7 @@ def what_failed(outcome: Outcome, with_mistakes: bool = False) -> str | None:
         parts.append(f"{len(unchecked)} not checked: {_listed(unchecked)}")
     empty = [short(group.target) for group in outcome.groups if not _is_compared(group)]
     if empty and not parts:
-        parts.append(f"no gradient was compared of {_listed(empty)}")
+        parts.append(f"no gradient of {_listed(empty)} was compared")
     if not parts:
         return None
     broken = [short(item.target) for item in outcome.left_out if item.is_broken]

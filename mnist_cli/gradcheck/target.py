@@ -25,8 +25,8 @@ from mnist_cli.gradcheck.request import Code, interned
 from mnist_cli.gradcheck.user_code import UserCodeError
 
 FORMS = (
-    "FILE.py, FILE.py:NAME, FILE.py:FORWARD,BACKWARD, 'FILE.py:NAME(4, 3)' or "
-    "package.module:NAME; layers.py:Softmax is one"
+    "FILE.py, FILE.py:NAME, FILE.py:FORWARD,BACKWARD, 'FILE.py:NAME(4, 3)' or package.module:NAME; "
+    "for example layers.py:Softmax"
 )
 _SUFFIXES = (".py", ".ipynb")
 
@@ -99,7 +99,7 @@ def _terms(text: str) -> list[Term]:
         return []
     if text.strip().endswith(","):
         raise UserCodeError(
-            f"There is nothing behind the comma of {text.strip()}: leave it out, or name the "
+            f"There is nothing after the comma of {text.strip()}: leave it out, or name the "
             "derivative there, as in layers.py:tanh,tanh_prime."
         )
     return [
@@ -128,9 +128,9 @@ def _literal(node: ast.expr) -> Any:
         return interned(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise UserCodeError(
-            f"{ast.unparse(node)} is no literal: give numbers, texts in quotes, lists, tuples or "
-            "dictionaries; or write a function without arguments that makes the object, and name "
-            "that."
+            f"{ast.unparse(node)} is not a literal: give numbers, strings in quotes, lists, tuples "
+            "or dictionaries; or write a function without arguments that makes the object, and "
+            "name that."
         ) from error
 
 
@@ -138,14 +138,14 @@ def _import(place: str) -> Imported:
     path = Path(place)
     if os.path.isfile(place):
         if path.suffix not in (".py", ".ipynb"):
-            raise UserCodeError(f"{place} is no Python file and no notebook: write {FORMS}.")
+            raise UserCodeError(f"{place} is neither a Python file nor a notebook: write {FORMS}.")
         return import_file(path)
     if os.path.isdir(place) and place.rstrip("/\\") and (path / "__init__.py").is_file():
         return import_folder(path)
     if all(part.isidentifier() for part in place.split(".")) and path.suffix not in _SUFFIXES:
         return import_module(place)
     if os.path.isdir(place):
-        raise UserCodeError(f"{place} is a folder and no package: name a file in it.")
+        raise UserCodeError(f"{place} is a folder, but not a package: name a file in it.")
     beside = path.parent if os.path.isdir(path.parent) else Path()
     names = [item.name for item in beside.iterdir() if item.suffix in _SUFFIXES]
     near = _near(path.name, names)

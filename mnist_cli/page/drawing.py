@@ -38,9 +38,8 @@ def drawing_page(model: Model) -> str:
         Its parameters go into the page, as float32.
     """
     body = (
-        "<h1>What does the network read?</h1>\n"
-        f"<p>A network of {html.escape(described(model))}, is in this page, and runs in it: what "
-        "you draw is sent nowhere.</p>\n"
+        f"<h1>What does the network read?</h1>\n<p>A network of {html.escape(described(model))}, "
+        "is in this page and runs in it: what you draw is sent nowhere.</p>\n"
     )
     return page("Draw a digit", body + drawing(), STYLES, SCRIPTS, data(model))
 
@@ -76,5 +75,5 @@ def described(model: Model) -> str:
     parts = [kind(model)]
     accuracy = model.metadata.get("test_accuracy")
     if isinstance(accuracy, float):
-        parts.append(f"which reads {accuracy:.2%} of the test images rightly")
+        parts.append(f"which reads {accuracy:.2%} of the test images correctly")
     return ", ".join(parts)

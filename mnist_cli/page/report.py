@@ -49,7 +49,7 @@ def report_page(
         The number of the first image, in the file that it came from.
     """
     measured = measure(logarithms, images.labels)
-    drawn = "<p>The network is in this page, and runs in it: what you draw is sent nowhere.</p>\n"
+    drawn = "<p>The network is in this page and runs in it: what you draw is sent nowhere.</p>\n"
     sections = [
         ("Training", training(model.history)),
         ("Misread digits", misread_digits(images, logarithms, first, source)),
@@ -118,7 +118,7 @@ def recipe(model: Model) -> str:
         shown = str(value).lower() if isinstance(value, bool) else str(value)
         mark = " *" if name in changed else ""
         rows.append((SETTINGS[name].key + mark, shown, SETTINGS[name].help))
-    caption = "All that training depends on. What has an asterisk is not at its default."
+    caption = "All that training depends on. An asterisk marks what is not at its default."
     return table(("setting", "value", "what it does"), rows, caption, "texts settings")
 
 

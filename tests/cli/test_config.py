@@ -98,7 +98,7 @@ def test_a_ready_made_config_can_be_used_by_its_name(path: Path, cli: Cli, small
         ("[train]\nhidden = 3.0\n", ["a whole number"]),
         ("[train]\nhidden = true\n", ["a whole number"]),
         ("[train]\nlr = true\n", ["a number"]),
-        ("[train]\noptimizer = 1\n", ["a text in quotes"]),
+        ("[train]\noptimizer = 1\n", ["a string in quotes"]),
         ("[train]\nquiet = 1\n", ["true or false"]),
         ("[train]\nhidden = [3]\n", ["a whole number"]),
         ("[train]\nhidden = 0\n", ["--hidden", "at least 1", "c.toml"]),

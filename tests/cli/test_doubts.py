@@ -108,7 +108,7 @@ def test_dark_ink_on_light_paper_is_remarked(
     how: Any, is_light: bool, cli: Cli, small_dir: Path, tmp_path: Path
 ) -> None:
     data = changed(small_dir, tmp_path / "data", how)
-    sentence = f"{data} has dark ink on light paper, as its mean grey of"
+    sentence = f"{data} has dark ink on light paper, to judge by its mean grey of"
     trained, document = both(cli, "train", "--data-dir", data, *TRAIN)
     assert (sentence in trained.stderr) == is_light
     images = read_idx(data / "train-images-idx3-ubyte.gz")
@@ -146,12 +146,12 @@ def test_a_network_that_has_learned_nothing_is_remarked(cli: Cli, small_dir: Pat
     """Its loss is finite, and no error tells of it."""
     how = ("--data-dir", small_dir, *TRAIN)
     trained, document = both(cli, "train", *how, "--lr", 1e-30, "--out", "m.npz")
-    assert "which is no better than to guess: 10.00% are of one digit" in trained.stderr
+    assert "which is no better than guessing: 10.00% are of one digit" in trained.stderr
     assert "it has learned nothing; try a smaller --lr" in trained.stderr
     assert document["better_than_guessing"] is False
     Model(MLP(4), metadata={"dataset": "mnist"}).save("dead.npz")
     measured, document = both(cli, "evaluate", "dead.npz", "--data-dir", small_dir)
-    assert "It reads 10.00% of the images rightly, all of them as 0" in measured.stderr
+    assert "It reads 10.00% of the images correctly, all of them as 0" in measured.stderr
     assert document["better_than_guessing"] is False
     assert document["loss"] == pytest.approx(np.log(10))
     _, document = both(cli, "train", *how, "--out", "good.npz")

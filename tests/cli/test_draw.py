@@ -49,8 +49,8 @@ def test_bad_input_is_one_sentence_and_status_2(cli: Cli, model: Path) -> None:
     Path("text.npz").write_text("no model")
     for arguments, sentence in (
         (("none.npz",), "There is no model none.npz"),
-        (("text.npz",), "text.npz is no model"),
-        (("folder",), "folder is no model"),
+        (("text.npz",), "text.npz is not a model"),
+        (("folder",), "folder is not a model"),
         (("--out", "folder"), "'folder' is a directory"),
         (("--out", "none/page.html"), "none/page.html cannot be written"),
     ):

@@ -117,7 +117,7 @@ def test_an_option_that_there_is_not_suggests_what_was_meant(
 def test_a_model_that_is_named_by_an_option_is_told_to_stand_by_itself(cli: Cli, name: str) -> None:
     done = cli(*name.split(), "--model", "model.npz")
     assert done.exit_code == 2
-    assert f"MODEL stands by itself, as in 'mnist-cli {name} MODEL'" in done.stderr
+    assert f"give MODEL without an option, as in 'mnist-cli {name} MODEL'" in done.stderr
 
 
 @pytest.mark.parametrize("number", ["0", "99999999999", "-3"])

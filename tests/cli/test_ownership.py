@@ -307,7 +307,7 @@ class TestWhatIsSomethingElseIsKept:
         ):
             result = cli(*command, "mine")
             assert result.exit_code == 2, command
-            assert "mine is there already, and no l" in result.stderr
+            assert "mine is there already, and is not a l" in result.stderr
             assert Path("mine").read_bytes() == before
 
     @pytest.mark.parametrize("name", ["l.jsonl", "l.csv"])
@@ -351,7 +351,7 @@ class TestWhatIsSomethingElseIsKept:
         how = ("train", "--data-dir", small_dir, "--hidden", 4, "--epochs", 1, "-q")
         result = cli(*how, "--log", thesis)
         assert result.exit_code == 2
-        assert "is there already, and no log: name another file" in result.stderr
+        assert "is there already, and is not a log: name another file" in result.stderr
         for _ in range(2):
             assert cli(*how, "--log", name).exit_code == 0
         Path("other").write_text("no work at all")
@@ -365,7 +365,7 @@ class TestWhatIsSomethingElseIsKept:
         assert cli("train", *how).exit_code == 0
         result = cli("evaluate", "--data-dir", small_dir, "--errors", thesis)
         assert result.exit_code == 2
-        assert "is there already, and no list of errors: name another file" in result.stderr
+        assert "is there already, and is not a list of errors: name another file" in result.stderr
         for name in ("e.csv", "e.csv", "e.jsonl", "e.jsonl"):
             done = cli("evaluate", "--data-dir", small_dir, "--errors", name)
             assert done.exit_code == 0, done.stderr

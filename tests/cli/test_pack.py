@@ -96,12 +96,12 @@ def test_a_picture_that_cannot_be_read_stops_it_unless_it_is_to_be_skipped(
     result = cli("pack", folder, "set")
     assert result.exit_code == 2
     assert "1 of 71 pictures cannot be read" in result.stderr
-    assert "bad.png is no picture" in result.stderr
+    assert "bad.png is not a picture" in result.stderr
     assert "with --skip" in result.stderr
     assert not Path("set").exists()
     result = cli("pack", folder, "set", "--skip")
     assert result.exit_code == 0
-    assert "bad.png is no picture" in result.stderr
+    assert "bad.png is not a picture" in result.stderr
 
 
 def test_nothing_is_written_over_without_force(cli: Cli, folder: Path) -> None:
@@ -121,7 +121,7 @@ def test_what_cannot_be_packed_is_one_sentence(cli: Cli, folder: Path) -> None:
     Path("file").write_text("x")
     Path("few", "1").mkdir(parents=True)
     for asked, sentence in (
-        (("none", "set"), "none is no folder"),
+        (("none", "set"), "none is not a folder"),
         (("empty", "set"), "has neither subfolders 0 to 9 nor a labels.csv"),
         (("few", "set"), "few has too few pictures to train on"),
         ((folder, "file"), "file is a file"),

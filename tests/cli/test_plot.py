@@ -116,7 +116,7 @@ def test_bad_input_is_one_sentence_and_status_2(cli: Cli, model: Path, small_dir
         (("curves", "deep.jsonl"), "deep.jsonl is no log"),
         (("curves", *["run.csv"] * 13), "13 runs are too many"),
         (("curves",), "Missing argument 'LOG...'"),
-        (("weights", "broken.npz"), "broken.npz is no model"),
+        (("weights", "broken.npz"), "broken.npz is not a model"),
         (("weights", "--out", "w.jpg"), "--out is w.jpg, but must end in .svg, .png, .pdf"),
         (("weights", "--out", "none/w.svg"), "none/w.svg cannot be written"),
         (("errors", "none.npz", "--data-dir", str(small_dir)), "There is no model none.npz"),

@@ -82,7 +82,7 @@ def test_standard_input_is_a_picture(cli: Cli, model: Path) -> None:
     assert result.stdout == expected.replace("4.pgm", "-")
     result = CliRunner().invoke(main, ["predict", "-"], input=b"?")
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: The picture on standard input is no picture")
+    assert result.stderr.startswith("Error: The picture on standard input is not a picture")
     assert cli("predict", "-", "-").exit_code == 2
 
 
@@ -176,7 +176,7 @@ def test_bad_input_is_one_sentence_and_status_2(cli: Cli, model: Path) -> None:
         assert told.exit_code == 2
         assert json.loads(told.stdout)["error"].startswith(f"{name} {sentence}")
     assert "make one with" in cli("predict", "3.pgm", "--model", "none.npz").stderr
-    assert "say --model model.npz" in cli("predict", "model.npz", "3.pgm").stderr
+    assert "write --model model.npz" in cli("predict", "model.npz", "3.pgm").stderr
 
 
 def test_a_name_cannot_command_the_terminal(cli: Cli, model: Path) -> None:

@@ -59,7 +59,7 @@ def test_bad_input_is_one_sentence_and_status_2(cli: Cli, model: Path, small_dir
     Path("text.npz").write_text("no model")
     for arguments, sentence in (
         (("none.npz", "--data-dir", small_dir), "There is no model none.npz"),
-        (("text.npz", "--data-dir", small_dir), "text.npz is no model"),
+        (("text.npz", "--data-dir", small_dir), "text.npz is not a model"),
         (("wild.npz", "--data-dir", small_dir), "wild.npz gives no finite loss"),
         (("--out", "none/r.html"), "none/r.html cannot be written"),
     ):

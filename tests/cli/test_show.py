@@ -70,4 +70,4 @@ def test_what_is_no_model_is_one_sentence(cli: Cli) -> None:
     Path("x").write_text("x")
     result = cli("show", "x")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: x is no model")
+    assert result.stderr.startswith("Error: x is not a model")

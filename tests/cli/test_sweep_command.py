@@ -57,7 +57,7 @@ def test_the_table_is_sorted_and_says_by_what(cli: Cli, small_dir: Path) -> None
     assert lines[0].split() == ["hidden", "runs", "test", "accuracy", "loss", "seconds"]
     assert [line.split()[0] for line in lines[1:3]] == ["16", "1"]
     assert re.search(r"\d\d\.\d\d ± \d+\.\d\d%", lines[1])
-    assert "nothing is to be chosen by it" in result.stdout
+    assert "do not choose by this" in result.stdout
     assert max(map(len, lines)) <= 80
     judged = cli(*how, "--validation", 200, "--out", "judged")
     assert "Ranked by the 200 validation images. The test images were not" in judged.stdout
@@ -130,10 +130,10 @@ def test_a_dry_run_lists_and_does_nothing(cli: Cli) -> None:
         (["--vary", "seed=0..1", "--rotation", "1"], "--rotation has no effect without --augment"),
         (["--vary", "seed=0..1", "--test"], "--test has no effect without --validation"),
         (["--vary", "seed=0..1", "--random-seed", "1"], "--random-seed has no effect without"),
-        (["--vary", "seed=0..1", "--json", "--csv"], "--json and --csv exclude each other"),
+        (["--vary", "seed=0..1", "--json", "--csv"], "--json and --csv cannot be used together"),
         (
             ["--vary", "seed=0..1", "--jobs", "1", "--scheduler", "tcp://h:1"],
-            "--scheduler and --jobs exclude each other",
+            "--scheduler and --jobs cannot be used together",
         ),
         (["--vary", "seed=0..1", "--out", "file"], "file"),
         (["--vary", "seed=0..1", "--log", "runs"], "give them different names"),
@@ -297,4 +297,4 @@ def test_ctrl_c_on_a_terminal_is_for_all_and_one_sentence_is_left(
     status, shown = on_a_terminal(how, tmp_path, interrupt=b"best ")
     assert status == 130
     assert b"Traceback" not in shown
-    assert b"the same command goes on." in shown
+    assert b"the same command continues." in shown

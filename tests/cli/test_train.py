@@ -158,7 +158,7 @@ def test_any_path_comes_back_from_a_printed_config(cli: Cli) -> None:
     assert cli("train", "--config", "c.toml", "--print-config").stdout == printed.stdout
     no_text = cli("train", "--log", "\udcff.csv", "--print-config")
     assert no_text.exit_code == 2
-    assert "is no text, and cannot be in a config" in no_text.stderr
+    assert "is not text, and cannot be in a config" in no_text.stderr
 
 
 def test_a_printed_config_has_the_options_of_files_that_were_given(

@@ -189,7 +189,7 @@ def test_redirects_in_circles_have_an_end() -> None:
 def test_a_redirect_to_what_is_no_web_server_is_not_followed(target: str) -> None:
     with web_server({}) as web:
         web.answers["file"] = [status(302, Location=target)]
-        with pytest.raises(DownloadError, match="no web server"):
+        with pytest.raises(DownloadError, match="not a web server"):
             list(stream(f"{web.url}/file"))
 
 

@@ -53,12 +53,12 @@ def test_gzip_is_recognised_by_its_content(tmp_path: Path) -> None:
 
 WHOLE = idx(2, 3, data=bytes(6))
 BROKEN = {
-    "empty": (b"", "no IDX file"),
-    "html": (b"<!DOCTYPE html><html>", "no IDX file"),
-    "unknown type": (idx(1, kind=0x07, data=b"\0"), "no IDX file"),
+    "empty": (b"", "not an IDX file"),
+    "html": (b"<!DOCTYPE html><html>", "not an IDX file"),
+    "unknown type": (idx(1, kind=0x07, data=b"\0"), "not an IDX file"),
     "cut in the header": (WHOLE[:7], "ends within its header"),
     "cut in the data": (WHOLE[:-1], "too short|has 5 bytes"),
-    "one byte too many": (WHOLE + b"\0", "goes on after"),
+    "one byte too many": (WHOLE + b"\0", "more comes after"),
     "exabytes": (idx(2**32 - 1, 2**32 - 1), "too short"),
     "more than 64 bits": (idx(*[2**32 - 1] * 5), "too short"),
     "no bytes, but sizes that overflow": (idx(0, *[2**32 - 1] * 4), "makes no array"),
@@ -121,7 +121,7 @@ def test_a_file_that_is_far_too_large_is_refused_by_its_header(tmp_path: Path) -
     path = tmp_path / "large"
     path.write_bytes(idx(640 * 2**20 + 1))
     os.truncate(path, 640 * 2**20 + 9)  # a hole, which takes no room
-    with pytest.raises(DataError, match="more than the 671,088,640 that are read"):
+    with pytest.raises(DataError, match="more than the 671,088,640 that can be read"):
         read_idx(path)
 
 

@@ -233,7 +233,7 @@ def test_a_folder_of_somebody_else_is_told_as_that() -> None:
             )
             assert done.returncode == 2, done.stderr
             assert f"{folder} cannot be written to (Permission denied)" in done.stderr
-            assert "get leave to write there" in done.stderr
+            assert "get permission to write there" in done.stderr
             assert "make room" not in done.stderr
             assert len(done.stderr.splitlines()) == 1
         folder.chmod(0o700)

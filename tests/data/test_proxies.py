@@ -117,7 +117,7 @@ def test_a_password_that_a_proxy_refuses_is_told_and_not_shown(mirror: str, cli:
 )
 def test_a_variable_that_names_no_proxy_is_blamed_and_not_the_mirror(value: str, cli: Cli) -> None:
     said = refused(cli, "https://mirror.test/", HTTPS_PROXY=value)
-    assert "HTTPS_PROXY names a proxy by what is no address" in said
+    assert "HTTPS_PROXY names a proxy without a valid address" in said
     assert SECRET not in said
 
 
@@ -199,7 +199,7 @@ def test_a_server_that_speaks_no_tls_is_told(
     cli: Cli,
 ) -> None:
     said = refused(cli, web.url.replace("http:", "https:"))
-    assert "could not be spoken to in secret" in said
+    assert "did not answer in TLS" in said
 
 
 def test_a_redirect_from_https_to_http_is_not_followed(

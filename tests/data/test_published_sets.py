@@ -99,7 +99,7 @@ def test_each_published_set_is_fetched_by_its_name_and_read(
     same(data.train, parts["train"])
     same(data.test, parts["test"])
     assert data.title == name
-    assert any("put upright" in remark for remark in told.remarks) == (name == "emnist-digits")
+    assert any("turned upright" in remark for remark in told.remarks) == (name == "emnist-digits")
     arguments = ("--dataset", name, "--data-dir", "d")
     result = cli("train", *arguments, "--hidden", 4, "--epochs", 1)
     assert result.exit_code == 0, result.stderr
@@ -179,7 +179,7 @@ def test_a_file_of_which_no_sum_is_known_must_be_sound(
     published = Published("Unknown", (), {})
     with (
         web_server(dict.fromkeys(NAMES, b"\x1f\x8b nonsense")) as web,
-        pytest.raises(DownloadError, match="no file of Unknown"),
+        pytest.raises(DownloadError, match="not a file of Unknown"),
     ):
         download(tmp_path / "d", [web.url], published=published)
     assert not (tmp_path / "d").exists()

@@ -67,7 +67,7 @@ def test_an_array_that_is_there_twice_makes_no_model(
     Model.load(tmp_path / "m")
     for order in (1, -1):
         write(tmp_path / "m", twice(name)(found)[::order])
-        with pytest.raises(ModelError, match="is no model"):
+        with pytest.raises(ModelError, match="is not a model"):
             Model.load(tmp_path / "m")
 
 
@@ -75,7 +75,7 @@ def test_an_array_without_its_ending_makes_no_model(
     members: dict[str, Any], tmp_path: Path
 ) -> None:
     write(tmp_path / "m", [(key, npy(array)) for key, array in members.items()])
-    with pytest.raises(ModelError, match="is no model"):
+    with pytest.raises(ModelError, match="is not a model"):
         Model.load(tmp_path / "m")
 
 
@@ -89,7 +89,7 @@ def test_a_key_that_is_there_twice_makes_no_model(
     assert again != text
     with (tmp_path / "m").open("wb") as file:
         np.savez(file, parameters=members["parameters"], metadata=again)
-    with pytest.raises(ModelError, match="is no model"):
+    with pytest.raises(ModelError, match="is not a model"):
         Model.load(tmp_path / "m")
 
 

@@ -194,7 +194,7 @@ def test_a_row_that_there_is_not_is_refused_with_the_list(cli: Cli, file: Path) 
     found = cli("gradcheck", "mine.py:Linear", "--skip", "to-V")
     assert found.exit_code == 2
     assert found.stdout == ""
-    assert "--skip to-V names no row; there are " in found.stderr
+    assert "--skip to-V names no row; the rows are " in found.stderr
     for name in ("to-W", "to-x", "large-inputs"):
         assert name in found.stderr
 

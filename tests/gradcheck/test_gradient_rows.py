@@ -136,4 +136,4 @@ def test_that_the_first_of_several_outputs_alone_is_checked_is_said(
 ) -> None:
     found = check(kind())
     assert found.passed
-    assert any("the first alone is checked" in remark for remark in found.remarks) == is_said
+    assert any("Only the first of the arrays" in remark for remark in found.remarks) == is_said

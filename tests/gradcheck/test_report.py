@@ -201,7 +201,7 @@ def test_colours_change_no_width() -> None:
         ([RIGHT, WRONG, SKIPPED], None, "1 of 2 checks failed: to W."),
         ([RIGHT, WRONG, UNCHECKED], None, "1 of 2 checks failed: to W; 1 not checked: b."),
         ([RIGHT, KEPT, UNCHECKED], None, "2 checks passed; 1 not checked: b."),
-        ([KEPT, SKIPPED], None, "No gradient was compared of Linear."),
+        ([KEPT, SKIPPED], None, "No gradient of Linear was compared."),
     ],
 )
 def test_the_last_line_counts(checks: list[Check], passed: str | None, failed: str | None) -> None:

@@ -97,11 +97,11 @@ def test_a_target_is_a_file_and_names(target: str, place: str, terms: list[Any])
         ("a.py:f,g,h", "names nothing to check"),
         ("a.py:3", "names nothing to check"),
         ("a.py:lambda: 3", "names nothing to check"),
-        ("a.py:Linear(np.ones(3))", r"np\.ones\(3\) is no literal"),
-        ("a.py:Linear(4, size=n)", "n is no literal"),
+        ("a.py:Linear(np.ones(3))", r"np\.ones\(3\) is not a literal"),
+        ("a.py:Linear(4, size=n)", "n is not a literal"),
         ("a.py:Linear(*[4])", "written out"),
         ("a.py:Linear(**{'n': 4})", "written out"),
-        (f"a.py:L({'(' * 5000}{')' * 5000})", "names nothing to check|is no literal"),
+        (f"a.py:L({'(' * 5000}{')' * 5000})", "names nothing to check|is not a literal"),
     ],
 )
 def test_what_is_no_target_is_refused_with_a_sentence(target: str, words: str) -> None:
@@ -137,7 +137,7 @@ def test_an_object_is_made_with_the_literals() -> None:
         ("layer.py", "There is no file"),
         ("sub/layers.py:Softmax", "no file sub/layers.py: did you mean|check its path"),
         ("nowhere_at_all:Softmax", "There is no module nowhere_at_all"),
-        ("notes.txt", "notes.txt is no Python file"),
+        ("notes.txt", "notes.txt is neither a Python file"),
         ("layers.py:number(4)", "cannot be called"),
         (
             "layers.py:Softmax,number",
@@ -279,7 +279,7 @@ def shaped(t, shape):
     )
     assert names("a.py") == ["Array", "half"]
     assert reasons("a.py") == {
-        "shaped": "it runs with no arrays that were tried: name it, with --arg for the rest"
+        "shaped": "it runs with none of the arrays that were tried: name it, and use --arg"
     }
 
 
@@ -358,7 +358,7 @@ def test_that_something_needs_arguments_is_said_once() -> None:
         file.write("    def __init__(self, foo, bar): pass\n")
     (left_out,) = judge("a.py", Request(), check_code).left_out
     assert left_out.reason == (
-        "needs arguments (foo, bar): write them behind it, as in 'a.py:Needs(foo, bar)' with "
+        "needs arguments (foo, bar): write them after it, as in 'a.py:Needs(foo, bar)' with "
         "numbers in their place; or name a function that makes one."
     )
 
@@ -373,7 +373,7 @@ def test_a_generator_is_no_layer() -> None:
 @pytest.mark.parametrize("target", ["a.py:Free,", "a.py:Free, "])
 def test_nothing_behind_a_comma_is_told(target: str) -> None:
     write("a.py", LAYER.format(name="Free"))
-    with pytest.raises(UserCodeError, match="There is nothing behind the comma of Free,"):
+    with pytest.raises(UserCodeError, match="There is nothing after the comma of Free,"):
         find(target)
 
 
@@ -399,7 +399,7 @@ def test_a_backward_that_raises_is_not_left_out_in_silence() -> None:
 @pytest.mark.parametrize("source", ["", "x = 3\n", "class Trainer:\n    def fit(self): pass\n"])
 def test_a_file_with_nothing_to_check_is_refused(source: str) -> None:
     write("a.py", source)
-    with pytest.raises(UserCodeError, match=r"nothing in a\.py that can be checked") as caught:
+    with pytest.raises(UserCodeError, match=r"a\.py has nothing that can be checked") as caught:
         find("a.py")
     assert ("Trainer: no backward" in str(caught.value)) == ("Trainer" in source)
 
@@ -523,7 +523,7 @@ def test_a_function_that_returns_its_gradient_is_found_in_a_notebook() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"cells": 3}', '{"cells": [3]}', "[" * 9999])
 def test_what_is_no_notebook_is_refused(text: str) -> None:
     write("net.ipynb", text)
-    with pytest.raises(UserCodeError, match=r"net.ipynb is no notebook"):
+    with pytest.raises(UserCodeError, match=r"net.ipynb is not a notebook"):
         find("net.ipynb")
 
 

@@ -260,7 +260,7 @@ def test_a_wrong_file_is_status_1_with_diagnosis_and_worst_entries(cli: Cli) -> 
     assert result.stderr == "Error: 1 of 7 checks failed: to x.\n"
     row = json.loads(cli("gradcheck", target, "--json").stdout)["checks"][0]
     assert row["diagnosis"] == "softmax-diagonal-only"
-    assert row["explanation"].endswith("has both.")
+    assert row["explanation"].endswith("includes both.")
     assert len(row["worst"]) == 5
     entry = row["worst"][0]
     assert entry["ratio"] == pytest.approx(entry["computed"] / entry["exact"])

@@ -204,4 +204,4 @@ def test_a_config_that_could_not_be_read_is_not_printed(cli: Cli, tmp_path: Path
     assert f"of more than the {LONGEST:,} bytes that are read again" in result.stderr
     odd = cli("train", "--data-dir", "\udcff", "--print-config")
     assert odd.exit_code == 2
-    assert "is no text, and cannot be in a config" in odd.stderr
+    assert "is not text, and cannot be in a config" in odd.stderr

@@ -34,7 +34,7 @@ def why_not(code: Code, refused: Sequence[tuple[str, UserCodeError]], request: R
     first, *lines = str(refused[0][1]).rstrip(".").split("\n")
     others = [f"as {convention}, {raised}" for raised, convention in list(told.items())[1:MOST]]
     if others:
-        first += f"; it was read in other ways, too: {'; '.join(others)}"
+        first += f"; it was read in other ways as well: {'; '.join(others)}"
     if not request.shapes and "--shape" not in first and not lines:
         first += "; if the shape of the input is wrong, give one with --shape"
     return "\n".join((f"{first}.", *lines))
@@ -58,8 +58,8 @@ def nothing_to_check(code: Code, request: Request) -> str:
         return f"{code.target} has no method {' and no '.join(missing)}: name one that it has."
     if not forwards:
         return (
-            f"{code.target} cannot be checked, as it has no method forward or __call__; if it is "
-            "called otherwise, say so with --forward-method and --backward-method."
+            f"{code.target} cannot be checked, as it has no method forward or __call__; if yours "
+            "have other names, give them by --forward-method and --backward-method."
         )
     forward = forwards[0]
     if not backwards:

@@ -149,7 +149,7 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
     session, before, after, _ = _passed(whole)
     if reading.guessed_rate and not updates.is_proportional(whole):
         raise UserCodeError(
-            f"What backward changes is not in proportion to its argument {reading.guessed_rate}."
+            f"What backward changes is not proportional to its argument {reading.guessed_rate}."
         )
     if not (reading.has_rate or session.update_rate or session.noted):
         reading = replace(reading, own_rate=updates.own_rate(whole))
@@ -248,8 +248,8 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
         operation.remarks.append(f"The {reading.outputs} outputs are taken side by side, as one.")
     elif _has_other_outputs(session):
         operation.remarks.append(
-            "Of the arrays that forward returns, the first alone is checked, as backward takes the "
-            "gradient to one."
+            "Only the first of the arrays that forward returns is checked, as backward takes one "
+            "gradient."
         )
     axis = operation.batch_axis
     if (

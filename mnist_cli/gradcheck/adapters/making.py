@@ -54,9 +54,9 @@ def made(target: str, thing: Any, request: Request) -> Iterator[Any]:
     needs = ", ".join(argument.name for argument in arguments(thing) if argument.is_required)
     tried = f"\nThey were guessed, and {refused}" if refused else ""
     raise UserCodeError(
-        f"{target} {NEEDS}{needs}. Write them behind it, as in '{target}({needs})' with numbers in "
-        f"their place; or name a function that makes one.\n"
-        f"    def make():\n        return {name}({needs}){tried}"
+        f"{target} {NEEDS}{needs}. Write them after it, as in '{target}({needs})' with numbers in "
+        "their place; or name a function that makes one.\n    def make():\n        return "
+        f"{name}({needs}){tried}"
     )
 
 

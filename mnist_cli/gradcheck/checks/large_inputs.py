@@ -36,7 +36,7 @@ LOSS_INFINITE = (
 )
 LOSS_FLAT = (
     "At inputs of ±{:.0f} the loss is cut off, so its derivative is 0; backward gives that of the "
-    "loss without the cut, which is meant, as a rule."
+    "loss without the cut, which is usually meant."
 )
 FARTHEST = 1e6
 """Where exp overflows in any code that does not keep it from that."""
@@ -61,7 +61,7 @@ def large_inputs(found: Inspection) -> Iterator[Check]:
         yield skipped(name, formula, "there are no examples")
         return
     if operation.domain == "positive":
-        yield skipped(name, formula, "not finite at negative inputs, as a logarithm")
+        yield skipped(name, formula, "not finite at negative inputs, like a logarithm")
         return
     if operation.domain != "normal":
         yield from near_certain(found)

@@ -83,7 +83,7 @@ def batch_sizes(found: Inspection) -> Iterator[Check]:
     if not found.gradients_passed or not found.names:
         return
     if operation.batch_axis is None:
-        yield skipped(name, formula, "one example by its nature")
+        yield skipped(name, formula, "made for one example")
         return
     compared: list[int] = []
     refused: list[int] = []

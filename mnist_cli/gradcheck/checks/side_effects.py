@@ -37,8 +37,8 @@ def arguments_kept(found: Inspection) -> Iterator[Check]:
     if operation.moved:
         names_moved = ", ".join(found.label(n) for n in operation.at if n in operation.moved)
         found.remarks.append(
-            f"backward updates {names_moved} itself. That is the optimiser's work, and wrong where "
-            "the layer is used twice in one pass."
+            f"backward updates {names_moved} itself. That is the optimiser's job, and wrong if the "
+            "layer is used twice in one pass."
         )
     elements = sum(array.size for array in operation.at.values()) + point.dout.size
     formula = f"{', '.join(found.label(n) if n in operation.at else n for n in names)} unchanged"
@@ -54,7 +54,7 @@ def are_arguments_kept(found: Inspection) -> bool:
 def second_pass(found: Inspection) -> Iterator[Check]:
     """Let a pass with other numbers come first, and see whether it leaves traces."""
     point, operation = found.point, found.operation
-    name, formula = "second pass", "as the first"
+    name, formula = "second pass", "like the first"
     if not are_arguments_kept(found):
         yield skipped(name, formula, "arguments are changed")
         return
@@ -143,7 +143,7 @@ def read_only_dout(found: Inspection) -> Iterator[Check]:
 def with_other_dout(found: Inspection, name: str, dout: Array, mistake: Mistake) -> Iterator[Check]:
     """Yield the row that the same numbers in another array give the same gradients."""
     point = found.point
-    formula, diagnosis = "as any other dout", None
+    formula, diagnosis = "like any other dout", None
     within = found.tolerance
     if point.epsilon != EPSILON:
         within = max(within, point.rerun_tolerance)

@@ -30,7 +30,7 @@ CHECKS = "CS231n (Stanford), notes 'Learning and Evaluation', section on gradien
     source=CHECKS,
 )
 def batch_size_fixed_as_factor(evidence: Evidence) -> Iterator[Claim]:
-    """A batch size is written as a number: the gradient is right for batches of that size alone.
+    """A batch size is written as a number: the gradient is right for batches of that size only.
 
     Take it from the data, as len(x).
     """
@@ -84,7 +84,7 @@ def _factor_at(evidence: Evidence, batch_size: int) -> float | None:
 
 @also("batch-size-fixed", "last")
 def batch_size_fixed_as_part(evidence: Evidence) -> Iterator[Claim]:
-    """A batch size is written as a number: the gradient is right for batches of that size alone.
+    """A batch size is written as a number: the gradient is right for batches of that size only.
 
     Take it from the data, as len(x).
     """

@@ -41,23 +41,23 @@ NOTES = "CS231n (Stanford), notes 'Backpropagation, Intuitions'"
 
 INPUT_CHANGED = behaviour(
     "input-changed-in-place",
-    "The code writes into its input, an array which its caller still needs: work on a copy, as "
-    "x.copy() or np.where give one.",
+    "The code writes into its input, which the caller still needs: work on a copy, such as "
+    "x.copy() or what np.where returns.",
     wrong="x[x < 0] = 0;  return x",
     right="return np.maximum(0, x)",
     source=COPIES,
 )
 DOUT_CHANGED = behaviour(
     "dout-changed-in-place",
-    "backward writes into dout, an array which its caller still needs: work on a copy, as "
-    "dout.copy() or np.where give one.",
+    "backward writes into dout, which the caller still needs: work on a copy, such as dout.copy() "
+    "or what np.where returns.",
     wrong="dout[self.x <= 0] = 0;  return dout",
     right="return np.where(self.x > 0, dout, 0)",
     source=COPIES,
 )
 OUTPUT_CHANGED = behaviour(
     "output-changed-in-place",
-    "backward writes into the array that forward has returned, which its caller still has: work "
+    "backward writes into the array that forward has returned, and that the caller still has: work "
     "on a copy.",
     wrong="self.out *= 1 - self.out;  return dout * self.out",
     right="return dout * self.out * (1 - self.out)",
@@ -85,14 +85,14 @@ def overwrites(method: str, name: str, *, is_parameter: bool = False) -> Diagnos
     """
     if name == "out":
         return OUTPUT_CHANGED.diagnosis(
-            f"{method} writes into the array that forward has returned, which its caller still "
+            f"{method} writes into the array that forward has returned, and that the caller still "
             "has: work on a copy."
         )
     if is_parameter and method == "forward":
         return PARAMETERS_CHANGED.diagnosis(
-            f"forward changes the parameter {name} and goes on with that, so what backward gives "
-            "is the gradient to another array than the one that the optimiser has: let forward "
-            "put it into an array of its own, and backward go through that step as well."
+            f"forward changes the parameter {name} and continues with the new one, so backward "
+            "gives the gradient to another array than the optimiser has: let forward put it into "
+            "an array of its own, and backward go through that step as well."
         )
     if is_parameter:
         return PARAMETERS_CHANGED.diagnosis(
@@ -101,8 +101,8 @@ def overwrites(method: str, name: str, *, is_parameter: bool = False) -> Diagnos
         )
     made = DOUT_CHANGED if name == "dout" else INPUT_CHANGED
     return made.diagnosis(
-        f"{method} writes into {name}, an array which its caller still needs: work on a copy, as "
-        f"{name}.copy() or np.where give one."
+        f"{method} writes into {name}, which the caller still needs: work on a copy, such as "
+        f"{name}.copy() or what np.where returns."
     )
 
 
@@ -126,24 +126,25 @@ NEVER_CLEARED = behaviour(
 )
 STALE_STATE = behaviour(
     "stale-state",
-    "A gradient is not that of the last forward: something is remembered from an earlier one, "
-    "where each forward must store its own.",
+    "A gradient is not that of the last forward: something is left from an earlier one. Each "
+    "forward must store its own.",
     wrong="if self.mask is None: self.mask = x > 0",
     right="self.mask = x > 0",
     source=NOTES,
 )
 FIRST_INPUT_KEPT = behaviour(
     "first-input-kept",
-    "The gradient stays that of the first input for ever: forward stores only the first, as an "
-    "append to a list whose entry 0 is read, or `if self.x is None`. Store x anew in each forward.",
+    "The gradient stays that of the first input: forward stores only the first, perhaps by "
+    "appending to a list whose entry 0 is read, or by `if self.x is None`. Store x in each "
+    "forward.",
     wrong="self.inputs.append(x);  dx = 2 * self.inputs[0] * dout",
     right="self.x = x;  dx = 2 * self.x * dout",
     source=NOTES,
 )
 GRADIENT_OVERWRITTEN = behaviour(
     "gradient-overwritten",
-    "A node sets its parents' gradients, where it must add to them: a parent with two children "
-    "gets one gradient from each, and its own is their sum. Write += for =.",
+    "A node sets its parents' gradients, but must add to them: a parent with two children gets one "
+    "gradient from each, and its own is their sum. Write += for =.",
     formula="dx = Σ over all that x flows into",
     wrong="x.grad = self.grad * 2 * x.data",
     right="x.grad += self.grad * 2 * x.data",
@@ -151,8 +152,8 @@ GRADIENT_OVERWRITTEN = behaviour(
 )
 BACKWARD_NOT_REPEATABLE = behaviour(
     "backward-not-repeatable",
-    "Called once more, backward gives another gradient: it draws random numbers, or spends what "
-    "forward has kept; take what forward has drawn, and leave it as it is.",
+    "Called again, backward gives another gradient: it draws random numbers, or uses up what "
+    "forward has kept. Use what forward has drawn, and leave it unchanged.",
     wrong="return dout * (rng.random(dout.shape) < keep)",
     right="return dout * self.mask  # drawn in forward",
     source="Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), Dropout",
@@ -171,17 +172,17 @@ def gradients_grow(name: str, *, can_clear: bool = False) -> Diagnosis:
 def stale_state(name: str) -> Diagnosis:
     """Return what is said of a gradient that is not that of the last forward."""
     return STALE_STATE.diagnosis(
-        f"The gradient to {name} is not that of the last forward: something is remembered from an "
-        "earlier one, where each forward must store its own."
+        f"The gradient to {name} is not that of the last forward: something is left from an "
+        "earlier one. Each forward must store its own."
     )
 
 
 def first_input_kept(name: str) -> Diagnosis:
     """Return what is said of a gradient that stays that of the first pass."""
     return FIRST_INPUT_KEPT.diagnosis(
-        f"The gradient to {name} stays that of the first input for ever: forward stores only the "
-        "first, as an append to a list whose entry 0 is read, or `if self.x is None`. Store the "
-        "input anew in each forward."
+        f"The gradient to {name} stays that of the first input: forward stores only the first, "
+        "perhaps by appending to a list whose entry 0 is read, or by `if self.x is None`. Store "
+        "the input in each forward."
     )
 
 
@@ -211,8 +212,8 @@ def remembered(point: Point, name: str, got: Array, earlier: Arrays) -> Diagnosi
 def gradient_overwritten(name: str) -> Diagnosis:
     """Return what is said of a node that sets a parent's gradient."""
     return GRADIENT_OVERWRITTEN.diagnosis(
-        f"The node sets the gradient of {name}, where it must add to it: a parent with two "
-        "children gets one gradient from each, and its own is their sum. Write += for =."
+        f"The node sets the gradient of {name}, but must add to it: a parent with two children "
+        "gets one gradient from each, and its own is their sum. Write += for =."
     )
 
 
@@ -225,8 +226,8 @@ STAIRCASE = PRECISION_LOST.diagnosis(places.STAIRCASE)
 def wrong_type(what: str, dtype: object) -> Diagnosis:
     """Return what is said of a result that is not float64."""
     return PRECISION_LOST.diagnosis(
-        f"{what} is {dtype}, where float64 went in: something converts it, or a buffer of that "
-        "type is filled."
+        f"{what} is {dtype}, though float64 went in: something converts it, or fills a buffer of "
+        "that type."
     )
 
 
@@ -248,8 +249,8 @@ OVERFLOW_ELEMENTWISE = OVERFLOW.diagnosis(
 )
 OVERFLOW_OF_LOGARITHM = OVERFLOW.diagnosis(
     f"Inputs of ±{LARGE:.0f} make a probability that is rounded to 0, and its logarithm is "
-    "infinite. Take it without the detour by probabilities: of a softmax, which is safe itself, "
-    "as x − max − log Σ exp(x − max); of a sigmoid as −np.logaddexp(0, −x)."
+    "infinite. Compute it without probabilities: for a softmax, which is safe itself, as x − max − "
+    "log Σ exp(x − max); for a sigmoid, as −np.logaddexp(0, −x)."
 )
 
 
@@ -331,7 +332,7 @@ def not_linear_in_dout(point: Point, name: str, large: Array) -> Diagnosis:
     if not bound or bound < 0:
         return NOT_LINEAR_IN_DOUT.diagnosis()
     return CLIPPED.diagnosis(
-        f"dout, the gradient from above, is clipped to ±{bound:.6g}: what is larger passes as the "
+        f"dout, the gradient from above, is clipped to ±{bound:.6g}: what is larger becomes the "
         "bound, and the layers below never learn how large it was. Pass it on as it is, and clip "
         "once all gradients are there."
     )
@@ -339,24 +340,26 @@ def not_linear_in_dout(point: Point, name: str, large: Array) -> Diagnosis:
 
 STRIDED_DOUT_REFUSED = behaviour(
     "strided-dout-refused",
-    "backward raises for a dout that is not contiguous, as a transpose or every second column: use "
-    "reshape, which copies where it must, and neither set its shape nor view it as another type.",
+    "backward raises for a dout that is not contiguous, such as a transpose or every second "
+    "column: use reshape, which copies if it must, and do not set its shape or view it as another "
+    "type.",
     wrong="dout.shape = (-1,)",
     right="dout = dout.reshape(-1)",
     source=COPIES,
 )
 READ_ONLY_DOUT_REFUSED = behaviour(
     "read-only-dout",
-    "backward raises for a dout that is read-only, as np.broadcast_to gives one: it writes into "
-    "it, so work on a copy.",
+    "backward raises for a dout that is read-only, such as np.broadcast_to returns: it writes into "
+    "dout, so work on a copy.",
     wrong="dout *= self.mask;  return dout",
     right="return dout * self.mask",
     source=COPIES,
 )
 NOT_CHECKED = behaviour(
     NOT_CHECKED_NAME,
-    "An array moves the output, and no gradient to it is found, so nothing can be said of it. "
-    "Return it or leave it in an attribute, or use --constant NAME if it has none on purpose.",
+    "An array moves the output, and no gradient to it was found, so nothing can be said about it. "
+    "Return the gradient or leave it in an attribute; or use --constant NAME, if the array has "
+    "none on purpose.",
     wrong="def backward(self, dout): return dout @ self.W.T",
     right="def backward(self, dout):;      self.dW = self.x.T @ dout;      return dout @ self.W.T",
     source=CHECKS,
@@ -373,8 +376,8 @@ UNKNOWN = behaviour(
 def not_checked(name: str) -> Diagnosis:
     """Return what is said of an array that moves the output and has no gradient."""
     return NOT_CHECKED.diagnosis(
-        f"{name} moves the output, and no gradient to it is found: return it, leave it in d{name}, "
-        f"or use --constant {name} if it has none on purpose."
+        f"{name} moves the output, and no gradient to it was found: return it, leave it in "
+        f"d{name}, or use --constant {name} if it has none on purpose."
     )
 
 

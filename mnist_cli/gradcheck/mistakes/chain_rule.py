@@ -89,9 +89,9 @@ def dout_squared(evidence: Evidence) -> Iterator[Claim]:
     source=GLOROT,
 )
 def wrong_mask(evidence: Evidence) -> Iterator[Claim]:
-    """Forward has a kink, and backward has its sides at another place.
+    """Forward has a kink, and backward takes some entries to be on its other side.
 
-    Entries have the slope of the wrong side: take the mask from the input of forward.
+    They get the slope of the wrong side: take the mask from the input of forward.
     """
     if not keeps_shape(evidence) or is_softmax(evidence):
         return
@@ -105,13 +105,13 @@ def wrong_mask(evidence: Evidence) -> Iterator[Claim]:
     if not np.all(np.isin(got, slopes)) or evidence.point.draws_in_backward:
         return
     sentence = (
-        "Forward has a kink, and backward has its sides at another place: entries have the slope "
-        "of the wrong side; take the mask from the input of forward."
+        "Forward has a kink, and backward takes some entries to be on its other side, so they get "
+        "the slope of the wrong side: take the mask from the input of forward."
     )
     if evidence.is_small and alike(computed, evidence.vjp(dout, at=dout)):
         sentence = (
-            "The mask is taken from dout, the gradient from above: entries have the slope of the "
-            "wrong side; take the mask from the input of forward."
+            "The mask is taken from dout, the gradient from above, so some entries get the slope "
+            "of the wrong side: take it from the input of forward."
         )
     yield computed, sentence
 
@@ -124,9 +124,9 @@ def wrong_mask(evidence: Evidence) -> Iterator[Claim]:
     source="Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), Dropout",
 )
 def dropout_scale_missing(evidence: Evidence) -> Iterator[Claim]:
-    """A dropout's scale is in one of forward and backward alone.
+    """The scale of dropout is in forward or in backward, but not in both.
 
-    What is kept is divided by the share that is kept, in both or in neither.
+    What is kept is divided by the share that is kept: do so in both, or in neither.
     """
     if not keeps_shape(evidence):
         return
@@ -158,7 +158,7 @@ def dropout_scale_missing(evidence: Evidence) -> Iterator[Claim]:
     source=ACTIVATIONS,
 )
 def input_for_output(evidence: Evidence) -> Iterator[Claim]:
-    """The derivative is a function of the output here, and the input has been put in its place."""
+    """The formula for the derivative needs the output here, and is given the input."""
     if not keeps_shape(evidence) or is_softmax(evidence):
         return
     x, out, dout, computed = evidence.value, evidence.out, evidence.dout, evidence.computed
@@ -169,20 +169,19 @@ def input_for_output(evidence: Evidence) -> Iterator[Claim]:
         if alike(evidence.operation.rows(at_output), evidence.exact):
             yield (
                 computed,
-                "The derivative is right if it is given the output of the function, as in "
-                "value·(1 − value); here it was given the input, so call it with the output, or "
-                "compute the output first.",
+                "The derivative is right if it is given the output of the function, as in value·(1 "
+                "− value). Here it was given the input: call it with the output, or let it compute "
+                "the output first.",
             )
     yield (
         dout * out * (1 - x),
-        "It is value·(1 − input), where value·(1 − value) is right: the derivative is a function "
-        "of the output here, and the input has been put in its place.",
+        "It is value·(1 − input), and should be value·(1 − value): the formula for the derivative "
+        "needs the output here, and is given the input.",
     )
     yield dout * x * (1 - x)
     yield (
         dout * (1 - x**2),
-        "The derivative is a function of the output here, 1 − tanh², and the input has been put "
-        "in its place.",
+        "The formula for the derivative, 1 − tanh², needs the output here, and is given the input.",
     )
     if not is_activation and evidence.has_x and computed.shape == x.shape and x.size > 1:
         at_output = evidence.operation.rows(
@@ -229,7 +228,7 @@ def differentiated_twice(evidence: Evidence) -> Iterator[Claim]:
     source=RUMELHART,
 )
 def not_differentiated(evidence: Evidence) -> Iterator[Claim]:
-    """It is dout, passed on as it came: the derivative of the layer is missing."""
+    """It is dout, passed on unchanged: the derivative of the layer is missing."""
     if evidence.is_input and evidence.dout.size > 1:
         yield evidence.dout
 
@@ -242,7 +241,7 @@ def not_differentiated(evidence: Evidence) -> Iterator[Claim]:
     source=NOTES,
 )
 def output_for_input(evidence: Evidence) -> Iterator[Claim]:
-    """The derivative is taken at the output, where it should be taken at the input."""
+    """The derivative is taken at the output, and should be taken at the input."""
     if keeps_shape(evidence):
         yield from vjps(evidence, evidence.dout, at=evidence.out)
 
@@ -257,7 +256,7 @@ def output_for_input(evidence: Evidence) -> Iterator[Claim]:
 def derivative_of_dout(evidence: Evidence) -> Iterator[Claim]:
     """The derivative is taken at dout, the gradient from above.
 
-    It is taken at the input of forward, and then multiplied by dout.
+    Take it at the input of forward, and then multiply it by dout.
     """
     if keeps_shape(evidence) and evidence.operation.takes_dout:
         yield from vjps(evidence, np.ones_like(evidence.dout), at=evidence.dout)
@@ -272,10 +271,10 @@ def derivative_of_dout(evidence: Evidence) -> Iterator[Claim]:
     source=CLIPPING,
 )
 def clipped(evidence: Evidence) -> Iterator[Claim]:
-    """The gradient is clipped: it is cut off at a bound, and right below it.
+    """The gradient is clipped: it is right below a bound, and cut off there.
 
-    That belongs between the backward pass and the step, once all gradients are there; here it
-    hides what a gradient is from the layers below.
+    Clip between the backward pass and the step, once all gradients are there; here, it hides from
+    the layers below how large a gradient is.
     """
     computed, exact, dout = evidence.computed, evidence.exact, evidence.dout
     if computed.shape != exact.shape or not np.all(np.isfinite(exact)):
@@ -308,7 +307,7 @@ def clipped(evidence: Evidence) -> Iterator[Claim]:
                 yield (
                     gradient,
                     f"dout, the gradient from above, is clipped to ±{bound:g}: what is larger "
-                    "passes as the bound, so that backward is not the derivative there.",
+                    "becomes the bound, so backward is not the derivative there.",
                 )
 
 
@@ -319,15 +318,15 @@ def _is_round(number: float) -> bool:
 
 @mistake(
     "weights-updated-first",
-    formula="dx = dout·Wᵀ,  with the W that forward had",
+    formula="dx = dout·Wᵀ,  with the W that forward used",
     wrong="self.W -= lr * dW;  return dout @ self.W.T",
     right="dx = dout @ self.W.T;  self.W -= lr * dW;  return dx",
     source=RUMELHART,
 )
 def weights_updated_first(evidence: Evidence) -> Iterator[Claim]:
-    """The gradient to the input is taken with weights that were updated before.
+    """The gradient to the input is computed with weights that are updated already.
 
-    Compute it first, with the weights that forward had, and move them after that.
+    Compute it first, with the weights that forward used, and update them afterwards.
     """
     point, name = evidence.point, evidence.name
     if not evidence.is_input or not evidence.is_small:
@@ -360,8 +359,9 @@ def weights_updated_first(evidence: Evidence) -> Iterator[Claim]:
         gradient = Derivative(moved(rate), at, np.random.default_rng(0)).gradient()
         yield (
             evidence.operation.rows(gradient),
-            f"It is taken with weights that were updated before, by {rate:.6g} times their "
-            "gradient: compute it first, with the weights that forward had, and move them after.",
+            f"It is computed with weights that are updated already, by {rate:.6g} times their "
+            "gradient: compute it first, with the weights that forward used, and update them "
+            "afterwards.",
         )
 
 
@@ -373,7 +373,7 @@ def weights_updated_first(evidence: Evidence) -> Iterator[Claim]:
     source="Goodfellow, Bengio and Courville (2016), Deep Learning, section 6.5.2",
 )
 def not_elementwise(evidence: Evidence) -> Iterator[Claim]:
-    """The function is not elementwise, and an elementwise derivative cannot be right.
+    """The function is not elementwise, so an elementwise derivative cannot be right.
 
     Each output depends on several inputs, so no product of dout and an elementwise derivative is
     the gradient; give it a backward(dout).

@@ -33,13 +33,13 @@ STABLE = (
 )
 
 EPSILON = (
-    "It is the gradient of −log p, and forward computes the logarithm of something else, as of "
-    "p + ε or of a clipped p: take the logarithm of a softmax as x − max − log Σ exp(x − max), "
-    "which needs no ε; or, if it is meant, widen --tolerance."
+    "It is the gradient of −log p, and forward takes the logarithm of something else, such as p + "
+    "ε or a clipped p. Take the logarithm of a softmax as x − max − log Σ exp(x − max), which "
+    "needs no ε; or, if the ε is meant, widen --tolerance."
 )
 EPSILON_IN_BACKWARD = (
-    "An ε has been added in the gradient, and forward takes the logarithm without it: leave it "
-    "out of both, or put it into both."
+    "The gradient has an ε, and the logarithm in forward has none: leave it out of both, or put it "
+    "into both."
 )
 
 Kind = Literal["classes of logits", "classes", "bits of logits", "bits"]
@@ -160,15 +160,14 @@ def softmax_twice_in_cross_entropy(evidence: Evidence) -> Iterator[Claim]:
         yield softmax.backward(s - loss.t) * loss.unit
         yield (
             (Softmax().forward(s) - loss.t) * loss.unit,
-            "The softmax has been taken of probabilities once more: it is softmax(p) − t in place "
-            "of p − t.",
+            "The softmax is taken again, of probabilities: it is softmax(p) − t in place of p − t.",
         )
     for loss in _of(evidence, "classes"):
         yield (
             (loss.x - loss.t) * loss.unit,
-            "It is p − t, the gradient to the logits, with the softmax already differentiated; "
-            "this loss is of probabilities, whose gradient is −t/(p·N), and before a softmax node "
-            "p − t differentiates the softmax twice.",
+            "It is p − t, the gradient to the logits, in which the softmax is differentiated "
+            "already. This loss takes probabilities, so its gradient is −t/(p·N): with p − t, the "
+            "softmax node before it is differentiated twice.",
         )
 
 
@@ -258,7 +257,7 @@ def labels_missing(evidence: Evidence) -> Iterator[Claim]:
     source=NOTES,
 )
 def labels_added(evidence: Evidence) -> Iterator[Claim]:
-    """The labels are added, where they are subtracted: p − t."""
+    """The labels are added, and should be subtracted: p − t."""
     for loss in _of(evidence, "classes of logits", "bits of logits"):
         yield (loss.p + loss.t) * loss.unit
 
@@ -271,10 +270,10 @@ def labels_added(evidence: Evidence) -> Iterator[Claim]:
     source=NIELSEN,
 )
 def sigmoid_twice(evidence: Evidence) -> Iterator[Claim]:
-    """The sigmoid is differentiated twice: p − t has its derivative in it already.
+    """The sigmoid is differentiated twice: p − t includes its derivative already.
 
-    This loss is of probabilities, whose gradient is (p − t)/(p·(1 − p)); the sigmoid before it
-    multiplies its own derivative in.
+    This loss takes probabilities, so its gradient is (p − t)/(p·(1 − p)); the sigmoid before it
+    multiplies by its own derivative.
     """
     for loss in _of(evidence, "bits"):
         yield (loss.p - loss.t) * loss.unit
@@ -350,8 +349,8 @@ def one_class_only(evidence: Evidence) -> Iterator[Claim]:
 def epsilon_in_logarithm(evidence: Evidence) -> Iterator[Claim]:
     """Forward takes the logarithm of p + ε, or of a clipped p, and the gradient is that of log p.
 
-    Take the logarithm of a softmax as x − max − log Σ exp(x − max), which needs no ε; or, if it is
-    meant, widen --tolerance.
+    Take the logarithm of a softmax as x − max − log Σ exp(x − max), which needs no ε; or, if the ε
+    is meant, widen --tolerance.
     """
     for loss in cross_entropies(evidence):
         p, t, unit = loss.p, loss.t, loss.unit

@@ -63,13 +63,14 @@ def meaning(
             f"missing.{sign}",
         )
     if near(1):
-        return "sign-flipped", "The sign is flipped: every entry is minus what is right."
+        return "sign-flipped", "The sign is flipped: every entry is minus the right one."
     if near(2):
         return "factor-two", f"It is twice as large as it should be.{sign}"
     if near(0.5):
         return (
             "factor-half",
-            f"It is half of what is right: a factor of 2, as of a square, is missing.{sign}",
+            "It is half as large as it should be: a factor of 2 is missing, perhaps that of a "
+            f"square.{sign}",
         )
     if is_mean and columns > 1 and near(entries):
         return (
@@ -117,9 +118,9 @@ def _named(evidence: Evidence, name: str) -> Iterator[Claim]:
     source=BISHOP,
 )
 def batch_size_missing(evidence: Evidence) -> Iterator[Claim]:
-    """It is as many times too large as there are examples.
+    """It is too large by a factor of the batch size.
 
-    The loss is a mean over the batch, so its gradient has to be divided by the batch size.
+    The loss is a mean over the batch, so divide its gradient by the batch size.
     """
     yield from _named(evidence, "batch-size-missing")
 
@@ -133,7 +134,7 @@ def batch_size_missing(evidence: Evidence) -> Iterator[Claim]:
     source=CHECKS,
 )
 def batch_size_twice(evidence: Evidence) -> Iterator[Claim]:
-    """It is as many times too small as there are examples.
+    """It is too small by a factor of the batch size.
 
     You divide by the batch size once too often: only the loss divides by it, once, where it takes
     the mean.
@@ -150,7 +151,7 @@ def batch_size_twice(evidence: Evidence) -> Iterator[Claim]:
     source=CHECKS,
 )
 def sign_flipped(evidence: Evidence) -> Iterator[Claim]:
-    """The sign is flipped: every entry is minus what is right."""
+    """The sign is flipped: every entry is minus the right one."""
     yield from _named(evidence, "sign-flipped")
 
 
@@ -163,7 +164,7 @@ def sign_flipped(evidence: Evidence) -> Iterator[Claim]:
     source=CHECKS,
 )
 def factor_two(evidence: Evidence) -> Iterator[Claim]:
-    """It is twice as large as it should be, as where the ½ of a squared error is forgotten."""
+    """It is twice as large as it should be, as if the ½ of a squared error were forgotten."""
     yield from _named(evidence, "factor-two")
 
 
@@ -176,7 +177,7 @@ def factor_two(evidence: Evidence) -> Iterator[Claim]:
     source=CHECKS,
 )
 def factor_half(evidence: Evidence) -> Iterator[Claim]:
-    """It is half of what is right: a factor of 2, as of a square, is missing."""
+    """It is half as large as it should be: a factor of 2 is missing, perhaps that of a square."""
     yield from _named(evidence, "factor-half")
 
 
@@ -189,9 +190,9 @@ def factor_half(evidence: Evidence) -> Iterator[Claim]:
     source=CHECKS,
 )
 def mean_missing(evidence: Evidence) -> Iterator[Claim]:
-    """It is as many times too large as the input has numbers.
+    """It is too large by a factor of the number of entries of the input.
 
-    The loss is a mean over all of them, so its gradient has to be divided by their number.
+    The loss is a mean over all of them, so divide its gradient by their number.
     """
     yield from _named(evidence, "mean-missing")
 
@@ -205,8 +206,8 @@ def mean_missing(evidence: Evidence) -> Iterator[Claim]:
     source=CHECKS,
 )
 def constant_factor(evidence: Evidence) -> Iterator[Claim]:
-    """Every entry is the same number times what is right.
+    """Every entry is off by the same factor.
 
-    Look for a constant that is in one of forward and backward, and not in the other.
+    Look for a constant that is in forward and not in backward, or the other way round.
     """
     yield from _named(evidence, "constant-factor")

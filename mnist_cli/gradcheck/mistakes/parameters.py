@@ -46,16 +46,16 @@ def gradient_overwritten(evidence: Evidence) -> Iterator[Claim]:
 def weight_decay_included(evidence: Evidence) -> Iterator[Claim]:
     """The regulariser is in the gradient and not in the loss.
 
-    It is the gradient and a multiple of the parameter itself: that is no part of this forward, so
-    leave it to the optimiser, or to a loss that has it.
+    A multiple of the parameter is added to the gradient, and not to the loss: leave that to the
+    optimiser, or put the regulariser into the loss.
     """
     for penalty, added, own in _penalties(evidence):
         if added * evidence.upstream > 0 and not own:
             yield (
                 evidence.exact + added * penalty,
-                f"It is the gradient and {added:.6g} times {_word(evidence, penalty)}, as weight "
-                "decay adds: that is no part of this forward, so leave it to the optimiser, or to "
-                "a loss that has it.",
+                f"It is the gradient and {added:.6g} times {_word(evidence, penalty)}, as by "
+                "weight decay, and this forward has no such term: leave that to the optimiser, or "
+                "put the regulariser into the loss.",
             )
 
 
@@ -69,7 +69,7 @@ def weight_decay_included(evidence: Evidence) -> Iterator[Claim]:
 def regulariser_missing(evidence: Evidence) -> Iterator[Claim]:
     """The regulariser is in the loss and not in the gradient: add its derivative, λ·W for ½·λ·ΣW².
 
-    Otherwise training does not go down the loss that it reports.
+    Otherwise training does not minimise the loss that it reports.
     """
     for penalty, added, own in _penalties(evidence):
         if _near(-added, own) or (not own and added * evidence.upstream < 0):
@@ -89,7 +89,7 @@ def regulariser_missing(evidence: Evidence) -> Iterator[Claim]:
     source=LOSS,
 )
 def regulariser_twice(evidence: Evidence) -> Iterator[Claim]:
-    """The regulariser is not as large in the gradient as in the loss: twice, or half.
+    """The regulariser is twice or half as large in the gradient as in the loss.
 
     ½·λ·ΣW² has the gradient λ·W, and λ·ΣW² has 2·λ·W.
     """
@@ -105,8 +105,8 @@ def regulariser_twice(evidence: Evidence) -> Iterator[Claim]:
             told = "there with its sign flipped"
         yield (
             evidence.exact + added * penalty,
-            f"The gradient is right but for that of the regulariser, which is {told}: where the "
-            f"loss has ½·λ·ΣW², add λ·W, and where it has λ·ΣW², add 2·λ·W.",
+            f"The gradient is right except for the regulariser's, which is {told}: where the loss "
+            "has ½·λ·ΣW², add λ·W, and where it has λ·ΣW², add 2·λ·W.",
         )
 
 
@@ -161,7 +161,7 @@ def _near(a: float, b: float) -> bool:
 def gradients_swapped(evidence: Evidence) -> Iterator[Claim]:
     """It is the gradient to another parameter.
 
-    What backward returns is taken in the order in which the parameters were made.
+    Return the gradients in the order in which the parameters were made.
     """
     point, shape = evidence.point, evidence.value.shape
     if not evidence.is_small:
@@ -175,8 +175,8 @@ def gradients_swapped(evidence: Evidence) -> Iterator[Claim]:
                 continue  # of a − b, it is that to the other one, and its sign is flipped
             yield (
                 gradient,
-                f"It is the gradient to {other}: what backward returns is taken in the order in "
-                "which the parameters were made.",
+                f"It is the gradient to {other}: return the gradients in the order in which the "
+                "parameters were made.",
             )
 
 
@@ -268,7 +268,7 @@ def one_example_only(evidence: Evidence) -> Iterator[Claim]:
     source=NOTES,
 )
 def bias_averaged(evidence: Evidence) -> Iterator[Claim]:
-    """It is the mean of dout over the batch, where its sum is right.
+    """It is the mean of dout over the batch, and should be the sum.
 
     The 1/N of a mean loss is in dout already.
     """
@@ -288,13 +288,13 @@ def bias_filled_with_one(evidence: Evidence) -> Iterator[Claim]:
         for count in (exact.size, exact.size * evidence.batch_size):
             yield (
                 np.full(exact.shape, exact.sum() / count),
-                "It is one number in every entry, the mean of them all: sum over axis 0 alone.",
+                "It is the same number in every entry, the mean of them all: sum over axis 0 only.",
             )
 
 
 @also("summed-over-wrong-axis", "special")
 def bias_summed_over_outputs(evidence: Evidence) -> Iterator[Claim]:
-    """It is summed over the wrong axis: over the outputs, where the examples add up."""
+    """It is summed over the wrong axis: over the outputs, and not over the examples."""
     dout, exact = evidence.dout, evidence.exact
     if evidence.is_input or dout.ndim != 2 or not dout.shape[0] == dout.shape[1] == exact.size:
         return
@@ -310,9 +310,9 @@ def bias_summed_over_outputs(evidence: Evidence) -> Iterator[Claim]:
     source=GRIEWANK,
 )
 def last_use_only(evidence: Evidence) -> Iterator[Claim]:
-    """The parameter is used twice, and only one use counts: `=` has to be `+=` for the second.
+    """The parameter is used twice, but only one use counts: the second needs `+=`, not `=`.
 
-    What reaches the output by two ways has the sum of both as its gradient.
+    What reaches the output in two ways has the sum of both as its gradient.
     """
     if evidence.is_input or not evidence.has_x or evidence.value.ndim != 2:
         return

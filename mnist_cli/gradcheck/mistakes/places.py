@@ -22,7 +22,7 @@ FAR = 2.0
 
 STAIRCASE = (
     "forward rounds to the seven digits of float32, so that it is a staircase: something in it "
-    "converts the input, though float64 went in."
+    "converts its input, which was float64."
 )
 
 CHECKS = "CS231n (Stanford), notes 'Learning and Evaluation', section on gradient checks"
@@ -76,7 +76,7 @@ def precision_lost(evidence: Evidence) -> Iterator[Claim]:
     if evidence.computed.dtype.kind in "iub" and evidence.computed.any():
         yield (
             evidence.computed,
-            "The gradient is made of integers, where float64 went in: what follows the point is "
+            "The gradient is made of integers, though float64 went in: what follows the point is "
             "lost.",
         )
 
@@ -84,7 +84,7 @@ def precision_lost(evidence: Evidence) -> Iterator[Claim]:
 @mistake(
     "zero-for-one-example",
     stage="first",
-    formula="the gradient of one example is one summand of the gradient of the batch",
+    formula="the gradient of the batch is the sum of those of its examples",
     wrong="dW = x.T @ (dout - dout.mean(axis=0))",
     right="dW = x.T @ dout",
     source=CHECKS,
@@ -92,8 +92,8 @@ def precision_lost(evidence: Evidence) -> Iterator[Claim]:
 def zero_for_one_example(evidence: Evidence) -> Iterator[Claim]:
     """For a batch of one example the gradient is zero, and for larger ones it is not.
 
-    Something is subtracted that is the whole of it there, as a mean over the batch is, or a loop
-    leaves the last example out.
+    Either something is subtracted that is the whole gradient there, such as its mean over the
+    batch, or a loop leaves the last example out.
     """
     if evidence.computed.any() or evidence.batch_size != 1 or evidence.name == "":
         return
@@ -125,9 +125,9 @@ def gradient_missing(evidence: Evidence) -> Iterator[Claim]:
     source="Krizhevsky (2010), Convolutional Deep Belief Networks on CIFAR-10, for ReLU6",
 )
 def wrong_far_from_zero(evidence: Evidence) -> Iterator[Claim]:
-    """Inputs near 0 are right, and these, which are farther away, are not.
+    """The gradient is right for inputs near 0, and wrong for those farther away.
 
-    Forward has another slope there, as where it is cut off, and backward does not know it.
+    Forward has another slope there, perhaps because it is cut off, and backward does not follow.
     """
     if not _is_elementwise(evidence):
         return
@@ -146,9 +146,9 @@ def wrong_far_from_zero(evidence: Evidence) -> Iterator[Claim]:
     if outside > max(inside, FAR) and is_many:
         yield (
             evidence.computed,
-            f"Inputs near 0 are right, and those from {_signed(signs, outside)} on are not: "
-            "forward has another slope there, as where it is cut off, and backward does not know "
-            "it.",
+            f"The gradient is right for inputs near 0, and wrong from {_signed(signs, outside)} "
+            "on: forward has another slope there, perhaps because it is cut off, and backward does "
+            "not follow.",
         )
 
 
@@ -166,9 +166,10 @@ def _signed(signs: np.ndarray[tuple[int, ...], np.dtype[np.float64]], size: floa
     source=NOTES,
 )
 def cut_off_ignored(evidence: Evidence) -> Iterator[Claim]:
-    """Forward is cut off where backward is not: its output stays the same, and its gradient is 0.
+    """Forward is cut off, and backward is not.
 
-    Multiply by a mask of the inputs between the bounds.
+    Beyond the bounds the output stays the same, so the gradient is 0: multiply by a mask of the
+    inputs between the bounds.
     """
     if not _is_elementwise(evidence):
         return
@@ -188,9 +189,9 @@ def cut_off_ignored(evidence: Evidence) -> Iterator[Claim]:
     told += [f"below {x[wrong][below].max():.3g}"] if below.any() else []
     yield (
         evidence.computed,
-        f"Forward is cut off, and backward does not know it: for inputs {' and '.join(told)} the "
-        "output stays the same, so the gradient is 0 there; multiply by a mask of the inputs "
-        "between the bounds.",
+        f"Forward is cut off, and backward is not: for inputs {' and '.join(told)} the output "
+        "stays the same, so the gradient is 0 there; multiply by a mask of the inputs between the "
+        "bounds.",
     )
 
 
@@ -234,7 +235,7 @@ def single_entry(evidence: Evidence) -> Iterator[Claim]:
     source=CHECKS,
 )
 def wrong_rows(evidence: Evidence) -> Iterator[Claim]:
-    """Only some rows are wrong, and those wholly; the others are right."""
+    """Only some rows are wrong, each in all its entries; the others are right."""
     yield from _lines(evidence, 0, "rows")
 
 
@@ -247,7 +248,7 @@ def wrong_rows(evidence: Evidence) -> Iterator[Claim]:
     source=CHECKS,
 )
 def wrong_columns(evidence: Evidence) -> Iterator[Claim]:
-    """Only some columns are wrong, and those wholly; the others are right."""
+    """Only some columns are wrong, each in all their entries; the others are right."""
     yield from _lines(evidence, 1, "columns")
 
 
@@ -262,10 +263,10 @@ def _lines(evidence: Evidence, axis: int, word: str) -> Iterator[Claim]:
     if len(lines) < wrong.shape[axis] and np.array_equal(wrong, inside & where):
         told = ", ".join(map(str, lines[:5])) + (", …" if len(lines) > 5 else "")
         words = f"{word} {told} are" if len(lines) > 1 else f"{word[:-1]} {told} is"
-        those = "those" if len(lines) > 1 else "that"
+        those = "in all their" if len(lines) > 1 else "in all its"
         yield (
             evidence.computed,
-            f"Only the {words} wrong, and {those} wholly; the others are right.",
+            f"Only the {words} wrong, {those} entries; the others are right.",
         )
 
 

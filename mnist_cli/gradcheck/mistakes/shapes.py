@@ -55,7 +55,7 @@ def bias_not_summed(evidence: Evidence) -> Iterator[Claim]:
     source=NOTES,
 )
 def bias_summed_to_one(evidence: Evidence) -> Iterator[Claim]:
-    """It is summed to one number, and each entry has a gradient of its own: sum over axis 0 alone.
+    """It is summed to one number, but each entry has a gradient of its own: sum over axis 0 only.
 
     NumPy broadcasts the one number, so that all entries of the bias move alike.
     """
@@ -73,7 +73,7 @@ def bias_summed_to_one(evidence: Evidence) -> Iterator[Claim]:
     source=NOTES,
 )
 def summed_over_wrong_axis(evidence: Evidence) -> Iterator[Claim]:
-    """It is summed over the wrong axis: over the outputs, where the examples add up."""
+    """It is summed over the wrong axis: over the outputs, and not over the examples."""
     # Without a name there is but a comparison, and no dout.
     if evidence.is_input or not evidence.name or evidence.dout.ndim != 2:
         return
@@ -93,7 +93,7 @@ def summed_over_wrong_axis(evidence: Evidence) -> Iterator[Claim]:
     source=NOTES,
 )
 def transposed(evidence: Evidence) -> Iterator[Claim]:
-    """It is transposed, and the numbers are right."""
+    """The numbers are right, but it is transposed."""
     computed, exact = evidence.comparison.computed, evidence.comparison.exact
     if computed.shape == exact.T.shape and alike(computed.T, exact, known(exact)):
         yield evidence.computed
@@ -102,13 +102,13 @@ def transposed(evidence: Evidence) -> Iterator[Claim]:
 @mistake(
     "wrong-shape",
     stage="shape",
-    formula="a gradient has the shape of what it is the gradient of",
+    formula="the gradient to x has the shape of x",
     wrong="return dx.ravel()",
     right="return dx.reshape(x.shape)",
     source=MATRICES,
 )
 def wrong_shape(evidence: Evidence) -> Iterator[Claim]:
-    """It has another shape than what it is the gradient of."""
+    """It does not have the shape of the array that it is the gradient to."""
     computed, exact = evidence.comparison.computed, evidence.comparison.exact
     if computed.size == exact.size and alike(computed.reshape(exact.shape), exact, known(exact)):
         yield evidence.computed, "The numbers are right: reshape it."

@@ -57,7 +57,7 @@ def _told(evidence: Evidence, sentence: str) -> str:
 def softmax_diagonal_only(evidence: Evidence) -> Iterator[Claim]:
     """It is dout·s·(1 − s), the diagonal of the softmax's Jacobian alone.
 
-    Raising one input lowers all the other outputs, by −s_i·s_j; s·(dout − Σ dout·s) has both.
+    Raising one input lowers all the other outputs, by −s_i·s_j; s·(dout − Σ dout·s) includes both.
     """
     if is_softmax(evidence):
         s, dout = evidence.out, evidence.dout
@@ -66,7 +66,8 @@ def softmax_diagonal_only(evidence: Evidence) -> Iterator[Claim]:
             _told(
                 evidence,
                 "It is dout·s·(1 − s), the diagonal of the softmax's Jacobian alone: raising one "
-                "input lowers all the other outputs, by −s_i·s_j; s·(dout − Σ dout·s) has both.",
+                "input lowers all the other outputs, by −s_i·s_j; s·(dout − Σ dout·s) includes "
+                "both.",
             ),
         )
 
@@ -79,17 +80,17 @@ def softmax_diagonal_only(evidence: Evidence) -> Iterator[Claim]:
     source=BRIDLE,
 )
 def softmax_input_for_output(evidence: Evidence) -> Iterator[Claim]:
-    """The formula of the softmax's derivative has been given the input.
+    """The softmax's derivative is computed from the input.
 
-    Its s is the output, so keep that in forward; s·(dout − Σ dout·s) is right.
+    The s in its formula is the output: keep that in forward, and return s·(dout − Σ dout·s).
     """
     if not is_softmax(evidence):
         return
     x, s, dout = evidence.value, evidence.out, evidence.dout
     sentence = _told(
         evidence,
-        "The formula of the softmax's derivative has been given the input: its s is the output, "
-        "so keep that in forward; s·(dout − Σ dout·s) is right.",
+        "The softmax's derivative is computed from the input. The s in its formula is the output: "
+        "keep that in forward, and return s·(dout − Σ dout·s).",
     )
     yield dout * s * (1 - x), sentence
     yield dout * x * (1 - x), sentence
@@ -129,7 +130,7 @@ def softmax_sign_off_diagonal(evidence: Evidence) -> Iterator[Claim]:
     source=BRIDLE,
 )
 def softmax_last_column_only(evidence: Evidence) -> Iterator[Claim]:
-    """It is one column of the softmax's Jacobian: the loop writes each row's entries over another.
+    """It is only one column of the softmax's Jacobian: the loop overwrites the entries of each row.
 
     A Jacobian of C outputs by C inputs has C² entries: keep them as gradient[i, j], and multiply
     by dout.
@@ -142,9 +143,9 @@ def softmax_last_column_only(evidence: Evidence) -> Iterator[Claim]:
     yield dout * s * (last - s[..., -1:])
     yield s * (last - s[..., -1:])
     sentence = (
-        "It is one column of the softmax's Jacobian, with the input in the place of the output: "
-        "the loop writes each row's entries over another, so keep them as gradient[i, j], which "
-        "is s_i·([i = j] − s_j), s being the output in both places."
+        "It is only one column of the softmax's Jacobian, and it has the input where the output "
+        "belongs. The loop overwrites the entries of each row: keep them all, as gradient[i, j] = "
+        "s_i·([i = j] − s_j), where s is the output in both places."
     )
     yield dout * s * (last - x[..., -1:]), sentence
     yield s * (last - x[..., -1:]), sentence
@@ -158,10 +159,10 @@ def softmax_last_column_only(evidence: Evidence) -> Iterator[Claim]:
     source=BRIDLE,
 )
 def softmax_identity_over_batch(evidence: Evidence) -> Iterator[Claim]:
-    """The batch has been taken for a Jacobian: s·(eye − s) mixes up examples and inputs.
+    """The batch is taken for a Jacobian: s·(eye − s) mixes up examples and classes.
 
-    It runs only where there are as many examples as classes. Each example has a Jacobian of its
-    own, and s·(dout − Σ dout·s) is its product with dout.
+    It runs only if there are as many examples as classes. Each example has a Jacobian of its own,
+    and its product with dout is s·(dout − Σ dout·s).
     """
     if is_softmax(evidence):
         s, dout = evidence.out, evidence.dout
@@ -203,9 +204,9 @@ def rows_leak(evidence: Evidence) -> Iterator[Claim]:
     source=BRIDLE,
 )
 def softmax_of_dout(evidence: Evidence) -> Iterator[Claim]:
-    """The softmax has been taken of dout, the gradient from above.
+    """The softmax is taken of dout, the gradient from above.
 
-    It is the output of forward that belongs there.
+    The output of forward belongs there.
     """
     if is_softmax(evidence):
         dout = evidence.dout
@@ -242,7 +243,7 @@ def softmax_twice(evidence: Evidence) -> Iterator[Claim]:
     source=BISHOP,
 )
 def softmax_not_differentiated(evidence: Evidence) -> Iterator[Claim]:
-    """It is dout, passed on as it came: the softmax has not been differentiated at all."""
+    """It is dout, passed on unchanged: the softmax has not been differentiated at all."""
     if is_softmax(evidence):
         yield evidence.dout
 
@@ -257,7 +258,8 @@ def softmax_not_differentiated(evidence: Evidence) -> Iterator[Claim]:
 def jacobian_returned(evidence: Evidence) -> Iterator[Claim]:
     """It is the whole Jacobian of every row.
 
-    Multiply by dout and sum over the outputs, or take s·(dout − Σ dout·s), which needs none.
+    Multiply it by dout and sum over the outputs, or use s·(dout − Σ dout·s), which needs no
+    Jacobian.
     """
     if not is_softmax(evidence):
         return
@@ -289,15 +291,15 @@ def rows_leak_unknown_to_backward(evidence: Evidence) -> Iterator[Claim]:
         if out.ndim == 2 and np.all(out >= 0) and np.isclose(out.sum(), 1):
             yield (
                 evidence.computed,
-                "Forward takes the softmax over the whole batch, as one does that is written for "
-                "one vector: take the maximum and the sum along axis=-1, with keepdims=True; or "
-                f"check it with one vector, --shape {out.shape[-1]}.",
+                "Forward takes the softmax over the whole batch, as if it were one vector: take "
+                "the maximum and the sum along axis=-1, with keepdims=True; or check it with one "
+                f"vector, --shape {out.shape[-1]}.",
             )
         if point.out.size == 1:
             yield (
                 evidence.computed,
                 "The rows of the batch leak into each other: what the first row adds to the loss "
-                "depends on the second, and backward does not know it; take sums and maxima along "
+                "depends on the second, and backward does not follow. Take sums and maxima along "
                 "axis=-1, with keepdims=True.",
             )
         yield evidence.computed

@@ -204,7 +204,7 @@ def _finished(network: Network, loss: Loss, x: Draw, y: Draw, seed: int) -> Netw
     if not loss.is_slope and out.size not in (1, whole.batch_size):
         raise UserCodeError(
             f"{loss.name} gives an array of the shape {out.shape}, where a loss is one number, or "
-            "one an example."
+            "one for each example."
         )
     if not np.all(np.isfinite(out)):
         raise UserCodeError(f"The loss {loss.name} is not finite at random inputs.")
