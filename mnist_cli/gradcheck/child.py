@@ -138,7 +138,7 @@ def judge(
         left_out = [item for item in left_out if item.target != candidate.instead_of]
     if not groups:
         reasons = "".join(f"\n  {item.target}: {item.reason}" for item in left_out)
-        raise UserCodeError(f"{target} has nothing that can be checked.{reasons}")
+        raise UserCodeError(f"{target} has nothing to check.{reasons}")
     return Outcome(groups, found.remarks, left_out)
 
 
@@ -152,7 +152,7 @@ def _why_not(candidate: Candidate, error: Exception) -> LeftOut:
     is_broken = not isinstance(error, UserCodeError) or (
         error.where is not None and candidate.code.backward is None and not candidate.needs
     )
-    reason = sentence(target, error).split("\n")[0].removeprefix(f"{target} ")
+    reason = sentence(target, error).split("\n")[0].removeprefix(f"{target} ").rstrip(":")
     if candidate.needs and not is_broken:
         needs = f"needs arguments ({', '.join(candidate.needs)})"
         _, is_told, advice = reason.partition(f"{NEEDS}{', '.join(candidate.needs)}. ")

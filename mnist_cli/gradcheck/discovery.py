@@ -19,7 +19,7 @@ from mnist_cli.gradcheck.partners import partner, returns_gradient
 from mnist_cli.gradcheck.request import Code
 from mnist_cli.gradcheck.user_code import UserCodeError
 
-FORWARD = re.compile(r"forward|fprop|__call__|predict|activat|^f$|^fn$|func|loss|cost", re.I)
+FORWARD = re.compile(r"forward|fprop|fwd|__call__|predict|activat|^f$|^fn$|func|loss|cost", re.I)
 BACKWARD = re.compile(r"back|bprop|bwd|grad|deriv|prime|jac|(?-i:^d[A-Z_])|delta|diff", re.I)
 """Names of methods that may be the two; whether they are is found out by the adapters."""
 _DERIVATIVES = {plain(name) for name in (*BACKWARDS, *DERIVATIVES)}
@@ -92,7 +92,7 @@ def whole(place: str, imported: Imported, methods: tuple[str, ...]) -> Found:
         told = "".join(f"\n  {item.target}: {item.reason}" for item in left_out)
         remarks = "".join(f"\n  {remark}" for remark in imported.remarks)
         raise UserCodeError(
-            f"{place} has nothing that can be checked: a class with forward and backward, or a "
+            f"{place} has nothing to check: it needs a class with forward and backward, or a "
             f"function with its derivative beside it, such as f and f_prime.{told}{remarks}"
         )
     return Found(candidates, imported.remarks, left_out, is_whole=True)

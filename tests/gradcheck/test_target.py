@@ -363,6 +363,27 @@ def test_that_something_needs_arguments_is_said_once() -> None:
     )
 
 
+def test_a_class_whose_objects_cannot_be_called_is_not_said_to_have_a_call() -> None:
+    write("a.py", LAYER.format(name="Free") + LAYER.format(name="Odd").replace("forward", "ahead"))
+    (left_out,) = judge("a.py", Request(), check_code).left_out
+    assert left_out.target == "a.py:Odd"
+    assert left_out.reason.startswith("cannot be checked, as it has no method forward or __call__")
+
+
+def test_what_is_missing_in_what_is_left_out_is_a_whole_sentence() -> None:
+    write(
+        "a.py", LAYER.format(name="Free") + LAYER.format(name="Odd").replace("backward", "go_back")
+    )
+    (left_out,) = judge("a.py", Request(), check_code).left_out
+    assert left_out.reason.endswith("name it with --backward-method, or write one")
+
+
+def test_fwd_and_bwd_are_the_two_passes() -> None:
+    names = LAYER.format(name="Short").replace("forward", "fwd").replace("backward", "bwd")
+    write("a.py", names)
+    assert judge("a.py", Request(), check_code).passed
+
+
 def test_a_generator_is_no_layer() -> None:
     write("a.py", f"import numpy as np\nrng = np.random.default_rng()\n{LAYER.format(name='Free')}")
     assert [group.target for group in judge("a.py", Request(), check_code).groups] == ["a.py:Free"]
@@ -399,7 +420,7 @@ def test_a_backward_that_raises_is_not_left_out_in_silence() -> None:
 @pytest.mark.parametrize("source", ["", "x = 3\n", "class Trainer:\n    def fit(self): pass\n"])
 def test_a_file_with_nothing_to_check_is_refused(source: str) -> None:
     write("a.py", source)
-    with pytest.raises(UserCodeError, match=r"a\.py has nothing that can be checked") as caught:
+    with pytest.raises(UserCodeError, match=r"a\.py has nothing to check") as caught:
         find("a.py")
     assert ("Trainer: no backward" in str(caught.value)) == ("Trainer" in source)
 

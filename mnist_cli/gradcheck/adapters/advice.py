@@ -48,7 +48,7 @@ def nothing_to_check(code: Code, request: Request) -> str:
         x = next((argument.name for argument in arguments(thing)), "x")
         return (
             f"{code.target} returns no gradient, and no derivative of it was found: write one "
-            f"beside it, as\n    def {name}_prime({x}):\n        return ...  # d {name} / d {x}"
+            f"beside it:\n    def {name}_prime({x}):\n        return ...  # d {name} / d {x}"
         )
     forwards = methods(thing, FORWARDS, request.forward)
     backwards = methods(thing, (*BACKWARDS, *DERIVATIVES), request.backward)
@@ -66,12 +66,12 @@ def nothing_to_check(code: Code, request: Request) -> str:
         x = first_argument(getattr(thing, forward))
         return (
             f"{code.target} has {forward}, and no backward, gradient or derivative: name it with "
-            f"--backward-method, or write\n    def backward(self, dout):\n"
+            f"--backward-method, or write one:\n    def backward(self, dout):\n"
             f"        return dout * ...  # the gradient to {x}"
         )
     return (
         f"{code.target} has {forward}() and {backwards[0]}(), which take no array, and holds none "
-        "either: set what they read in __init__, as\n"
+        "either: set what they read in __init__:\n"
         "    self.input = np.random.randn(10)"
     )
 

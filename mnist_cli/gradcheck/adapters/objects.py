@@ -59,9 +59,16 @@ def methods(thing: Any, names: tuple[str, ...], wanted: str | None) -> list[str]
             method = getattr(thing, name, None)
         except Exception:
             continue
+        if name == "__call__" and isinstance(thing, type) and not _makes_callables(thing):
+            continue
         if callable(method) and not isinstance(method, type):
             found.append(name)
     return found
+
+
+def _makes_callables(kind: type) -> bool:
+    """Return whether the objects of a class can be called; the class itself always can."""
+    return any("__call__" in vars(parent) for parent in kind.__mro__)
 
 
 def readings(thing: Any, request: Request) -> Iterator[Reading]:

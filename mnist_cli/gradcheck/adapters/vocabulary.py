@@ -9,6 +9,7 @@ FORWARDS = (
     *(
         "forward",
         "fprop",
+        "fwd",
         "forward_pass",
         "forward_prop",
         "forward_propagation",
@@ -19,7 +20,7 @@ FORWARDS = (
     *("calculate", "eval", "evaluate", "output", "value", "fun", "func", "__call__"),
 )
 BACKWARDS = (
-    *("backward", "bprop", "backprop", "backward_pass", "back_propagate", "backpropagate"),
+    *("backward", "bprop", "bwd", "backprop", "backward_pass", "back_propagate", "backpropagate"),
     *("backwards", "back_propagation", "backpropagation", "backward_prop", "back_prop", "back"),
     *("backward_propagation", "propagate_backward", "_backward", "_back"),
 )
