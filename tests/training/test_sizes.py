@@ -168,7 +168,7 @@ def test_images_have_the_same_limit_both_ways(
     monkeypatch.setattr(packing, "LARGEST", 20 * 784)
     write_idx(tmp_path / "file", np.zeros((20, 28, 28), np.uint8))
     assert len(read_idx(tmp_path / "file")) == 20
-    with pytest.raises(DataError, match=r"16,464 bytes are more than the 15,680 that are read"):
+    with pytest.raises(DataError, match=r"16,464 bytes are more than the 15,680 that can be read"):
         write_idx(tmp_path / "file", np.zeros((21, 28, 28), np.uint8))
     assert len(read_idx(tmp_path / "file")) == 20
     for digit in range(10):
@@ -201,7 +201,7 @@ def test_a_config_that_could_not_be_read_is_not_printed(cli: Cli, tmp_path: Path
     words = [word for name in names for word in (name, f"{name[2:]}/{long}")]
     result = cli("train", *words, "--print-config")
     assert result.exit_code == 2
-    assert f"of more than the {LONGEST:,} bytes that are read again" in result.stderr
+    assert f"more than the {LONGEST:,} bytes that can be read" in result.stderr
     odd = cli("train", "--data-dir", "\udcff", "--print-config")
     assert odd.exit_code == 2
     assert "is not text, and cannot be in a config" in odd.stderr
