@@ -112,9 +112,7 @@ def evaluate(
     for path, member in zip(paths, members, strict=True):
         measured = measure(member, data.labels)
         if not math.isfinite(measured.loss):
-            raise ModelError(
-                f"{path} gives no finite loss, as its weights are too large: train it again."
-            )
+            raise too_large(path)
         each.append((str(path), measured.accuracy))
     together = committee(members)
     result = measure(together, data.labels)
@@ -200,6 +198,11 @@ def one_dataset(models: Sequence[Model]) -> str:
             "name the one to measure on with `dataset`."
         )
     return names[0]
+
+
+def too_large(path: Path) -> ModelError:
+    """Return the error of a model whose weights are so large that its loss is not finite."""
+    return ModelError(f"{path} gives no finite loss, as its weights are too large: train it again.")
 
 
 def load_images(

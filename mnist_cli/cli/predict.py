@@ -13,9 +13,9 @@ import click
 
 from mnist_cli.cli import options, output
 from mnist_cli.cli.effect import refuse_beside, refuse_without_effect
-from mnist_cli.cli.evaluate import one_dataset
+from mnist_cli.cli.evaluate import one_dataset, too_large
 from mnist_cli.cli.help import Command
-from mnist_cli.errors import MnistCliError, ModelError, SettingsError
+from mnist_cli.errors import MnistCliError, SettingsError
 from mnist_cli.parallel import say_if_alone
 from mnist_cli.texts import one_line
 
@@ -158,10 +158,7 @@ def check_finite(paths: Sequence[Path], believed: Sequence[Array]) -> None:
 
     for path, logarithms in zip(paths, believed, strict=True):
         if np.isnan(logarithms).any():
-            raise ModelError(
-                f"{path} gives no finite probabilities, as its weights are too large: train it "
-                "again."
-            )
+            raise too_large(path)
 
 
 def opened(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnist_cli.cli import options
-from mnist_cli.cli.evaluate import load_images, one_dataset
-from mnist_cli.errors import ModelError
+from mnist_cli.cli.evaluate import load_images, one_dataset, too_large
 from mnist_cli.files.targets import check_kept
 
 if TYPE_CHECKING:
@@ -85,7 +84,5 @@ def read_images(
     data, first = load_images([model], name, split, data_dir, progress)
     logarithms = model.log_probabilities(data.images)
     if not np.isfinite(logarithms).all():
-        raise ModelError(
-            f"{path} gives no finite loss, as its weights are too large: train it again."
-        )
+        raise too_large(path)
     return Read(model, f"{title_of(name, data_dir)}, {split}", data, first, logarithms)

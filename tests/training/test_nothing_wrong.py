@@ -101,7 +101,7 @@ def test_a_model_that_believes_nothing_reads_no_picture(
     for how in (["p.npy"], ["--index", 0, "--data-dir", small_dir]):
         result = cli("predict", "--model", "m.npz", *how)
         assert result.exit_code == 2
-        assert "m.npz gives no finite probabilities" in result.stderr
+        assert "m.npz gives no finite loss" in result.stderr
         assert "nan" not in result.stdout
 
 
