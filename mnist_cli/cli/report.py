@@ -42,7 +42,7 @@ def report(
     """Make a page about a MODEL [default: model.npz]: result, curves, errors, weights, recipe.
 
     The page is one file that a browser opens; it needs no server and no network. You can draw a
-    digit on it, which the model reads. It needs matplotlib.
+    digit on it, which the model reads. Its plots need matplotlib.
     """
     from mnist_cli.page.report import report_page
     from mnist_cli.plots import check_matplotlib
