@@ -82,8 +82,8 @@ NEEDS |= {"checkpoint_every": ("checkpoint", ()), "data_dir": options.DATA_DIR_N
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace whatever is at --out, --checkpoint and --log: models of other recipes or data "
-    "sets, and files of other kinds.",
+    help="Replace a model of another recipe or data set at --out, and a file of another kind at "
+    "--out, --checkpoint or --log.",
 )
 @click.option(
     "--checkpoint",
