@@ -50,8 +50,8 @@ class Session(ABC):
         The Jacobian that backward has given, ``J_ij = ∂out_i/∂x_j``, of one example, or of each;
         None where it gives a product with one.
     second : dict of array or None
-        Gradients that the code has told of in two places, which differ: those that backward did
-        not return.
+        Of gradients that the code has given twice, and that differ, the ones not in what backward
+        returned here: kept beside what was returned, or kept under a second name.
     """
 
     arrays: Arrays

@@ -58,7 +58,7 @@ class Point:
     jacobian : array or None
         The Jacobian that backward has given, where it gives one.
     second : dict of array
-        Gradients that the code tells of in a second place, where they differ.
+        Gradients that the code gives a second time, where the two differ.
     """
 
     def __init__(

@@ -65,6 +65,59 @@ def test_of_a_gradient_that_is_told_in_two_places_both_must_be_right(kind: type)
     assert [row.name for row in rows if not row.passed] == ["to W"]
 
 
+class OfTwoNames(Dense):
+    """Keeps the right gradients, and another one to the bias under a second name."""
+
+    def __init__(self, second: Any) -> None:
+        super().__init__()
+        self.second = second
+
+    def backward(self, dout: Any) -> Any:
+        dx = super().backward(dout)
+        self.dbias, self.db = self.db, self.second(dout)
+        return dx
+
+
+@pytest.mark.parametrize(
+    ("second", "diagnoses"),
+    [
+        (np.sum, {"to b": "bias-summed-to-one"}),
+        (lambda dout: -dout.sum(axis=0), {"to b": "sign-flipped"}),
+        (lambda dout: dout.sum(axis=0), {}),
+        (lambda dout: np.zeros(3), {}),
+    ],
+    ids=["one-number", "of-the-other-sign", "the-same", "not-filled"],
+)
+def test_of_a_gradient_that_is_kept_under_two_names_both_must_be_right(
+    second: Any, diagnoses: dict[str, str]
+) -> None:
+    assert failed(check_layer(OfTwoNames(second))) == diagnoses
+
+
+class AsThoughTwice:
+    """Has a gain called as the weights are, and keeps what an update moves besides."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.W, self.weights = rng.standard_normal((4, 4)), rng.standard_normal((4, 4))
+        self.delta_W = np.zeros((4, 4))
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return np.tanh(x @ self.W) @ self.weights
+
+    def backward(self, dout: Any) -> Any:
+        h = np.tanh(self.x @ self.W)
+        dz = dout @ self.weights.T * (1 - h**2)
+        self.dweights, self.dW = h.T @ dout, self.x.T @ dz
+        self.delta_W = 0.9 * self.delta_W - 0.1 * self.dW
+        return dz @ self.W.T
+
+
+def test_the_gradient_to_another_array_and_an_update_are_no_second_gradient() -> None:
+    assert failed(check_layer(AsThoughTwice())) == {}
+
+
 class OfTheClass:
     W = np.random.default_rng(0).standard_normal((4, 3))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters.state import NUMBERS, Place, is_own, walk
+from mnist_cli.gradcheck.adapters.state import NUMBERS, Place, is_float_array, is_own, walk
 from mnist_cli.gradcheck.adapters.vocabulary import (
     CONTAINERS,
     GRADIENT_LEAVES,
@@ -262,10 +262,35 @@ class Held:
             return None
         return ranked[0]
 
+    def of_second_name(self, place: Place, gradient: Array) -> Array | None:
+        """Return what is kept beside a gradient to a parameter under another of its names.
+
+        As ``db`` beside ``dbiases``; None where the two are alike, where nothing was written there,
+        or where the name is that of another parameter's.
+        """
+        names = gradient_names(place.leaf, self._beside(place), surely=True)
+        for leaf, (_, value) in self.by_holder.get(place.steps[:-1], {}).items():
+            if plain(leaf) not in names or not isinstance(value, np.ndarray | np.number):
+                continue
+            second = np.asarray(value)
+            if second.dtype.kind != "f" or not second.any():
+                continue
+            is_one = second.ndim == 0 or second.shape == gradient.shape
+            if is_one and not np.allclose(second, gradient, rtol=1e-9, atol=1e-12):
+                return second
+        return None
+
+    def _beside(self, place: Place) -> frozenset[str]:
+        """Return the plain names of the other arrays that are held where a parameter is."""
+        siblings = self.by_holder.get(place.steps[:-1], {}).items()
+        return frozenset(
+            plain(leaf) for leaf, (at, value) in siblings if at != place and is_float_array(value)
+        )
+
     def _candidates(self, place: Place) -> Iterable[Any]:
         *around, _ = place.steps
         siblings = self.by_holder.get(tuple(around), {})
-        wanted = gradient_names(place.leaf)
+        wanted = gradient_names(place.leaf, self._beside(place))
         named = {plain(leaf): value for leaf, (at, value) in siblings.items() if at != place}
         yield from (named[name] for name in wanted if name in named)
         if around and plain(place.leaf) in VALUE_LEAVES:

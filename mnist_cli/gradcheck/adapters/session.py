@@ -317,12 +317,15 @@ class CodeSession(Session):
         place_of = reading.state.places
         held = gradients.Held(self.worker) if self.worker is not None else None
         attributes: Arrays = {}
+        renamed: Arrays = {}
         if held is not None:
             for name in operation.parameters:
                 places = [place_of[other] for other in reading.state.twins(name)]
                 gradient = held.of(places, operation.at[name].shape)
                 if gradient is not None:
                     attributes[name] = gradient
+                    second = held.of_second_name(place_of[name], gradient)
+                    renamed |= {} if second is None else {name: second}
         held_names, called = operation.parameters, operation.called
         # What is told of in an attribute need not be among what is returned.
         unkeyed = sum(key is None for key, _ in returned)
@@ -332,6 +335,7 @@ class CodeSession(Session):
         else:
             found = gradients.assigned(returned, shapes, reading.order, held_names, called)
         self._note_seconds(returned, found, attributes, shapes)
+        self.second = renamed | (self.second or {})
         operation.was_returned = operation.was_returned or len(found) > 1
         operation.has_label_gradient |= self._has_one_more(returned, len(found))
         kept_right = {n: g for n, g in attributes.items() if g.shape == shapes[n]}

@@ -198,17 +198,36 @@ def stems(leaf: str) -> set[str]:
     return found
 
 
+GRADIENT_FORMS = (
+    *("d{}", "grad{}", "{}grad", "{}gradient", "gradient{}", "dld{}", "dlossd{}"),
+    *("djd{}", "ded{}", "dcd{}", "{}grads", "grads{}", "gradients{}", "{}gradients"),
+    *("gradientwrt{}", "gradwrt{}"),
+)
+"""What the gradient of a parameter is called, and nothing else."""
+OTHER_FORMS = ("delta{}", "{}delta", "nabla{}", "{}nabla", "dl{}", "d{}s", "deltas{}", "g{}")
+"""What it may be called; an update, say, may be called so as well."""
+
+
 @cache
-def gradient_names(leaf: str) -> tuple[str, ...]:
-    """Return what the gradient of a parameter may be called, in plain names, likeliest first."""
-    forms = (
-        *("d{}", "grad{}", "{}grad", "{}gradient", "gradient{}", "dld{}", "dlossd{}"),
-        *("djd{}", "ded{}", "dcd{}", "{}grads", "grads{}", "gradients{}", "{}gradients"),
-        *("gradientwrt{}", "gradwrt{}", "delta{}", "{}delta", "nabla{}", "{}nabla", "dl{}"),
-        *("d{}s", "deltas{}", "g{}"),
-    )
-    likeliest = sorted(stems(leaf), key=lambda stem: (stem != plain(leaf), stem))
-    return tuple(dict.fromkeys(form.format(stem) for stem in likeliest for form in forms))
+def gradient_names(
+    leaf: str, taken: frozenset[str] = frozenset(), *, surely: bool = False
+) -> tuple[str, ...]:
+    """Return what the gradient of a parameter may be called, in plain names, likeliest first.
+
+    Parameters
+    ----------
+    leaf : str
+    taken : frozenset of str
+        Plain names of the arrays beside it: with ``W`` and ``weights`` side by side, ``dweights``
+        is not the gradient of ``W``.
+    surely : bool
+        Whether to leave out what may be something else as well.
+    """
+    forms = GRADIENT_FORMS if surely else (*GRADIENT_FORMS, *OTHER_FORMS)
+    own = plain(leaf)
+    alike = stems(leaf)
+    words = [own] if alike & taken else sorted(alike, key=lambda word: (word != own, word))
+    return tuple(dict.fromkeys(form.format(word) for word in words for form in forms))
 
 
 def is_gradient_container(name: str) -> bool:

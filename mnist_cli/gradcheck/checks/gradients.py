@@ -21,8 +21,8 @@ def gradients(found: Inspection) -> Iterator[Check]:
         if comparison.passed and name in point.second:
             comparison = point.compare(name, found.tolerance, second=True)
             found.remarks.append(
-                f"backward tells the gradient to {found.label(name)} twice, and not alike: in what "
-                "it returns, and in what the object keeps."
+                f"backward gives the gradient to {found.label(name)} twice, and the two differ: it "
+                "is returned and kept, or kept under two names."
             )
         diagnosis = None
         if not comparison.passed:
