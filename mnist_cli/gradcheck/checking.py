@@ -159,6 +159,7 @@ def check_code(code: Code, request: Request, given: Arrays | None = None) -> Gro
     """
     checks: list[Check] = []
     remarks: list[str] = []
+    uses: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # large inputs overflow, and are meant to
         found_as = recognise(code, request, given)
@@ -166,9 +167,11 @@ def check_code(code: Code, request: Request, given: Arrays | None = None) -> Gro
         for part, operation in found_as:
             found = inspect(operation, request)
             remarks += [*operation.remarks, *found.remarks]
+            uses += operation.uses
             label = f"{part}: " if part else ""
             checks += [replace(check, name=f"{label}{check.name}") for check in found.checks]
-    return Group(code.target, checks, list(dict.fromkeys(remarks))).named(code.target)
+    group = Group(code.target, checks, list(dict.fromkeys(remarks)), tuple(uses))
+    return group.named(code.target)
 
 
 def refuse_unknown_names(code: Code, request: Request, operations: Sequence[Operation]) -> None:

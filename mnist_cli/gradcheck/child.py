@@ -129,13 +129,17 @@ def judge(
             continue  # its class was
         at(candidate.code.target)
         try:
-            groups.append(check(candidate.code, request))
+            group = check(candidate.code, request)
         except Exception as error:
             left_out.append(_why_not(candidate, error))
             continue
+        groups.append(group)
         checked.add(candidate.code.target)
-        # An object that the file makes was checked in the place of its class.
-        left_out = [item for item in left_out if item.target != candidate.instead_of]
+        # An object that the file makes was checked in the place of its class; and what a network's
+        # loss was taken from, with it.
+        place = candidate.code.target.rpartition(":")[0]
+        with_it = {candidate.instead_of, *(f"{place}:{name}" for name in group.uses)}
+        left_out = [item for item in left_out if item.target not in with_it]
     if not groups:
         reasons = "".join(f"\n  {item.target}: {item.reason}" for item in left_out)
         raise UserCodeError(f"{target} has nothing to check.{reasons}")

@@ -106,6 +106,8 @@ class Operation(ABC):
         What the code calls its labels.
     arguments : frozenset of str or None
         The names of all arguments that the code takes; None where they are not known.
+    uses : tuple of str
+        Functions beside the code that are a part of what is checked, as a network's loss.
     returns_more : bool
         Whether forward returns something beside the output: its probabilities, or its gradients.
     methods : dict of str
@@ -127,6 +129,7 @@ class Operation(ABC):
     moved: frozenset[str] = frozenset()
     returns_more: bool = False
     labels_names: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     arguments: frozenset[str] | None = None
     methods: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)

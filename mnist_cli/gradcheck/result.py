@@ -143,11 +143,14 @@ class Group:
     checks : list of Check
     remarks : list of str
         Sentences: how the code was read, what it does besides.
+    uses : tuple of str
+        Functions beside it that were a part of what was checked, as a network's loss.
     """
 
     target: str
     checks: list[Check]
     remarks: list[str] = field(default_factory=list)
+    uses: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -157,7 +160,8 @@ class Group:
 
     def named(self, target: str) -> Group:
         """Return the group under another name."""
-        return Group(target, [replace(c, target=target) for c in self.checks], self.remarks)
+        checks = [replace(check, target=target) for check in self.checks]
+        return replace(self, target=target, checks=checks)
 
 
 class Checks(list[Check]):

@@ -592,3 +592,129 @@ def test_a_whole_file_has_its_losses_with_gradients_checked(gradient: str, passe
     assert [group.target for group in outcome.groups] == ["a.py:squares"]
     assert [item.target for item in outcome.left_out] == ["a.py:entropy"]
     assert outcome.passed == passes
+
+
+LAYERS_BY_NAME = """
+import numpy as np
+
+def squash(Z):
+    return 1 / (1 + np.exp(-Z)), Z
+
+def initialize_parameters(layer_dims):
+    return {{
+        name: array
+        for k, (n, m) in enumerate(zip(layer_dims, layer_dims[1:]), 1)
+        for name, array in ((f"W{{k}}", np.random.randn(m, n)), (f"b{{k}}", np.zeros((m, 1))))
+    }}
+
+def activation_forward(A_prev, W, b, activation):
+    Z = W @ A_prev + b
+    A = np.tanh(Z) if activation == "tanh" else squash(Z)[0]
+    return A, (A_prev, W, b, A)
+
+def activation_backward(dA, cache, activation):
+    A_prev, W, b, A = cache
+    dZ = dA * (A * (1 - A) if activation == "sigmoid" else {slope})
+    m = A_prev.shape[1]
+    return W.T @ dZ, dZ @ A_prev.T / m, dZ.sum(axis=1, keepdims=True) / m
+
+def model_forward(X, parameters):
+    caches, A = [], X
+    for k in range(1, len(parameters) // 2 + 1):
+        how = "sigmoid" if 2 * k == len(parameters) else "tanh"
+        A, cache = activation_forward(A, parameters[f"W{{k}}"], parameters[f"b{{k}}"], how)
+        caches.append(cache)
+    return A, caches
+
+def compute_cost(AL, Y):
+    losses = np.dot(Y, np.log(AL).T) + np.dot(1 - Y, np.log(1 - AL).T)
+    return np.squeeze(-losses / Y.shape[1])
+
+def model_backward(AL, Y, caches):
+    grads, dA = {{}}, (AL - Y) / (AL * (1 - AL))
+    for k in range(len(caches), 0, -1):
+        how = "sigmoid" if k == len(caches) else "tanh"
+        dA, grads[f"dW{{k}}"], grads[f"db{{k}}"] = activation_backward(dA, caches[k - 1], how)
+    return grads
+
+def update_parameters(parameters, grads, rate):
+    return {{name: value - rate * grads["d" + name] for name, value in parameters.items()}}
+"""
+IN_COLUMNS = Request(columns=True, skip=frozenset({"large-inputs"}))
+
+
+def test_a_cost_that_is_of_one_output_alone_is_that_of_a_network_with_one() -> None:
+    write("a.py", LAYERS_BY_NAME.format(slope="(1 - A**2)"))
+    outcome = judge("a.py", IN_COLUMNS, check_code)
+    assert [group.target for group in outcome.groups] == [
+        "a.py:activation_forward,activation_backward",
+        "a.py:model_forward,model_backward",
+    ]
+    assert outcome.passed
+
+
+def test_what_the_loss_of_a_network_was_taken_from_is_not_left_out() -> None:
+    write("a.py", LAYERS_BY_NAME.format(slope="(1 - A**2)"))
+    outcome = judge("a.py", IN_COLUMNS, check_code)
+    assert [item.target for item in outcome.left_out] == [
+        "a.py:squash",
+        "a.py:initialize_parameters",
+        "a.py:update_parameters",
+    ]
+    assert "The gradients are taken for those of compute_cost(AL, Y)." in outcome.groups[1].remarks
+
+
+def test_a_function_with_several_modes_is_checked_in_each() -> None:
+    write("a.py", LAYERS_BY_NAME.format(slope="(1 + A**2)"))
+    (group,) = judge("a.py:activation_forward", IN_COLUMNS, check_code).groups
+    wrong = [row.name for row in group.checks if not row.passed and row.kind == "gradient"]
+    assert wrong == [f"activation=tanh: to {name}" for name in ("A_prev", "W", "b")]
+    assert any(row.name == "activation=sigmoid: to W" and row.passed for row in group.checks)
+
+
+def test_a_mode_that_is_given_is_the_only_one() -> None:
+    write("a.py", LAYERS_BY_NAME.format(slope="(1 + A**2)"))
+    request = Request(columns=True, arguments={"activation": "sigmoid"})
+    outcome = judge("a.py:activation_forward", request, check_code)
+    assert outcome.passed
+    assert outcome.checks[0].name == "to A_prev"
+
+
+WITH_ITS_LOSS = """
+import numpy as np
+
+class Net:
+    def __init__(self, n_in=4, n_out=3):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, X):
+        self.X = X
+        e = np.exp(X @ self.W + self.b)
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return self.p
+
+    def backward(self, y):
+        d = self.p - np.eye(3)[y]
+        {mean}
+        self.dW, self.db = self.X.T @ d, d.sum(axis=0)
+
+def loss_fn(net, X, y):
+    return -np.log(net.forward(X)[np.arange(len(y)), y]).mean()
+"""
+
+
+@pytest.mark.parametrize(
+    ("mean", "diagnoses"),
+    [("d /= len(y)", {None}), ("pass", {"batch-size-missing"})],
+    ids=["right", "sum-for-mean"],
+)
+def test_a_loss_that_is_given_the_network_is_that_of_the_network(
+    mean: str, diagnoses: set[str | None]
+) -> None:
+    write("a.py", WITH_ITS_LOSS.format(mean=mean))
+    outcome = judge("a.py", Request(skip=frozenset({"large-inputs"})), check_code)
+    assert [group.target for group in outcome.groups] == ["a.py:Net"]
+    rows = [row for row in outcome.checks if row.kind == "gradient"]
+    assert {row.diagnosis.name if row.diagnosis else None for row in rows} == diagnoses
+    assert outcome.left_out == []
+    assert "The gradients are taken for those of loss_fn(net, X, y)." in outcome.groups[0].remarks

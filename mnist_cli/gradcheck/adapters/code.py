@@ -94,6 +94,8 @@ class CodeOperation(Operation):
         self.is_mean_of_columns = False
         self.arguments = argument_names(reading)
         of_cost = (reading.cost.labels,) if reading.cost is not None else ()
+        if reading.cost is not None and not isinstance(reading.cost.function, str):
+            self.uses = (reading.cost.function.__name__,)
         self.labels_names = of_cost + tuple(
             slot.name for slot in reading.takes if slot.role in TOLD
         )

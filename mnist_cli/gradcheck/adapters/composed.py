@@ -18,7 +18,7 @@ from typing import Any
 
 from mnist_cli.gradcheck.adapters.backwards import by_name
 from mnist_cli.gradcheck.adapters.forwards import STRENGTH, Call, calls
-from mnist_cli.gradcheck.adapters.making import guesses, seeded
+from mnist_cli.gradcheck.adapters.making import ONE_OUTPUT, SIZES, guesses, seeded
 from mnist_cli.gradcheck.adapters.objects import in_double_precision, made, methods
 from mnist_cli.gradcheck.adapters.reading import Cost, Reading, Slot, literal
 from mnist_cli.gradcheck.adapters.signature import arguments
@@ -161,8 +161,12 @@ def _given(name: str, cost: Written, call: Call, request: Request) -> Slot:
     return shared or literal(request.arguments.get(name, STRENGTH))
 
 
-def with_parameters(code: Code, request: Request) -> Mapping[str, Any]:
-    """Return a file's names, with the parameters that a function of it takes and another makes."""
+def with_parameters(code: Code, request: Request) -> Iterator[Mapping[str, Any]]:
+    """Yield a file's names, with the parameters that a function of it takes and another makes.
+
+    Those of a network with several outputs come first, and then those of one with one output. It is
+    the file's names alone where no parameters are missing, or none are made.
+    """
     told = {name.partition(".")[0] for name in request.shapes}
     missing = [
         argument.name
@@ -171,16 +175,28 @@ def with_parameters(code: Code, request: Request) -> Mapping[str, Any]:
         and argument.name not in code.module
         and argument.name not in told
     ]
-    if not missing:
-        return code.module
-    for name, function in code.module.items():
+    found = False
+    for sizes in (SIZES, ONE_OUTPUT) if missing else ():
+        parameters = _parameters(code.module, request, sizes)
+        if parameters is not None:
+            found = True
+            yield {**code.module, **dict.fromkeys(missing, parameters)}
+    if not found:
+        yield code.module
+
+
+def _parameters(
+    module: Mapping[str, Any], request: Request, sizes: tuple[int, ...]
+) -> dict[str, Any] | None:
+    """Return the parameters that a function of a file makes of some sizes, or None."""
+    for name, function in module.items():
         if not inspect.isfunction(function) or not plain(name).startswith(STARTS):
             continue
-        for values in guesses(arguments(function), request):
+        for values in guesses(arguments(function), request, sizes):
             try:
                 parameters = seeded(function, *values)
             except UserCodeError:
                 continue
             if isinstance(parameters, dict) and any(map(is_float_array, parameters.values())):
-                return {**code.module, **dict.fromkeys(missing, parameters)}
-    return code.module
+                return parameters
+    return None

@@ -17,6 +17,8 @@ from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 NEEDS = "needs arguments to be made: "
 SIZES = (7, 4, 3)
 """The sizes that a network is made with: no two alike, so that a transpose is seen."""
+ONE_OUTPUT = (7, 4, 1)
+"""The same, of one whose loss is of one output alone: ``np.dot(Y, np.log(A).T)``."""
 LISTS = ("sizes", "layers", "layersizes", "dims", "layersdims", "layerdims", "layout", "units")
 SIZE = ("size", "dim", "units", "features", "nodes", "neurons", "hidden", "classes", "num", "width")
 COUNTS = {
@@ -70,8 +72,18 @@ def seeded(function: Callable[..., Any], *values: Any) -> Any:
         np.random.set_state(before)  # noqa: NPY002
 
 
-def guesses(wanted: list[Argument], request: Request) -> Iterator[list[Any]]:
-    """Yield what a constructor may be given: sizes, weights by their names, a learning rate."""
+def guesses(
+    wanted: list[Argument], request: Request, of: tuple[int, ...] = SIZES
+) -> Iterator[list[Any]]:
+    """Yield what a constructor may be given: sizes, weights by their names, a learning rate.
+
+    Parameters
+    ----------
+    wanted : list of Argument
+    request : Request
+    of : tuple of int
+        The sizes.
+    """
     needed = [argument for argument in wanted if argument.is_required]
     names = [argument.name for argument in needed]
     if all(shapes.is_weight(n) or shapes.is_bias(n) or shapes.is_per_feature(n) for n in names):
@@ -86,25 +98,30 @@ def guesses(wanted: list[Argument], request: Request) -> Iterator[list[Any]]:
         yield [rng.standard_normal((BATCH, FEATURES)) for _ in names]
     for as_lists in (False, True):
         values: list[Any] = []
-        sizes = iter([*SIZES, *SIZES])
+        sizes = iter([*of, *of])
         for argument in needed:
-            value = guess(argument.name, request, as_list=as_lists or len(needed) == 1)
+            value = guess(argument.name, request)
             if value is None:
                 break
+            if value is LISTS:
+                value = list(of) if as_lists or len(needed) == 1 else SIZE
             values.append(next(sizes) if value is SIZE else value)
         if len(values) == len(needed):
             yield values
 
 
-def guess(name: str, request: Request, *, as_list: bool) -> Any:
-    """Return what one argument may be, by its name; `SIZE` for the next size, None for no idea."""
+def guess(name: str, request: Request) -> Any:
+    """Return what one argument may be, by its name; None for no idea.
+
+    `SIZE` is for the next size, and `LISTS` for that or for all of them.
+    """
     if name in request.arguments:
         return request.arguments[name]
     short = plain(name)
     if is_named(name, RATE):
         return 0.1
     if short in LISTS:
-        return list(SIZES) if as_list else SIZE
+        return LISTS
     if is_named(name, COUNTS) or any(part in short for part in SIZE):
         return SIZE
     if short in ("seed", "randomstate"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice, permutations
+from itertools import chain, islice, permutations
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mnist_cli.gradcheck.adapters.drawing import FEATURES
 from mnist_cli.gradcheck.adapters.fitting import fittings
 from mnist_cli.gradcheck.adapters.making import made, seeded
 from mnist_cli.gradcheck.adapters.reading import Reading
+from mnist_cli.gradcheck.adapters.signature import texts
 from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.operation import Arrays, Operation
 from mnist_cli.gradcheck.partners import calls_gradient
@@ -55,6 +56,14 @@ def recognise(
         If it runs in none: what was tried, why each failed, and what would make it checkable.
     """
     refuse_what_is_no_code(code)
+    mode = mode_of(code, request)
+    if mode is not None:
+        name, values = mode
+        parts = []
+        for value in values:
+            told = replace(request, arguments={**request.arguments, name: value})
+            parts += [(f"{name}={value}", o) for _, o in recognise(code, told, given)]
+        return parts
     for adapter in ADAPTERS:
         if adapter.applies(code.thing, code.module):
             return best_of_each(adapter.operations(code, request), request)
@@ -80,6 +89,22 @@ def refuse_what_is_no_code(code: Code) -> None:
             f"{code.target} is an object of {kind.__name__}, which has no gradient: name a class "
             "or a function of your own."
         )
+
+
+def mode_of(code: Code, request: Request) -> tuple[str, list[str]] | None:
+    """Return an argument of a function that says what it computes, and the texts that it may be.
+
+    As of ``linear_activation_forward(A, W, b, activation)``: each is a function of its own, and
+    one of the two may name what is the other's ``else``.
+    """
+    functions = [function for function in (code.thing, code.backward) if function is not None]
+    if not all(map(inspect.isfunction, functions)):
+        return None
+    found: dict[str, dict[str, None]] = {}
+    for name, values in chain.from_iterable(texts(function).items() for function in functions):
+        if name not in request.arguments:
+            found.setdefault(name, {}).update(dict.fromkeys(values))
+    return next(((name, list(values)) for name, values in found.items()), None)
 
 
 def best_of_each(
@@ -267,10 +292,12 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
     """Yield the ways in which code may be read."""
     thing = code.thing
     if code.backward is not None:
-        module = composed.with_parameters(code, request)
-        yield from composed.readings(code, request, module)
-        yield from functions.readings(thing, code.backward, request, module)
-        if module is not code.module:  # what is called as a dictionary of parameters may be none
+        modules = list(composed.with_parameters(code, request))
+        for module in modules:
+            yield from composed.readings(code, request, module)
+        yield from functions.readings(thing, code.backward, request, modules[0])
+        if modules[0] is not code.module:
+            # What is called as a dictionary of parameters may be none.
             yield from functions.readings(thing, code.backward, request, code.module)
         return
     if inspect.isroutine(thing):

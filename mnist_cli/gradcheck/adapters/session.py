@@ -157,6 +157,11 @@ class CodeSession(Session):
             with self._surrounded():
                 loss = call(reading.method(self.worker, reading.cost.function), *values, **others)
             out, _ = output_of(loss, None, ())
+            if out.size not in (1, self.operation.batch_size):
+                raise UserCodeError(
+                    f"The loss has the shape {out.shape}, where it is one number, or one an "
+                    "example."
+                )
         self.arrays |= self._live()
         return out
 

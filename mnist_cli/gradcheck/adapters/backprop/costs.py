@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -52,6 +52,8 @@ class Loss:
         Whether it is the derivative of a loss that is not written.
     is_assumed : bool
         Whether the code has none.
+    function : str
+        The function of the file that it is, if it is one.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Loss:
     needs_output: bool = True
     is_slope: bool = False
     is_assumed: bool = False
+    function: str = ""
 
 
 def is_truth(name: str) -> bool:
@@ -89,6 +92,7 @@ def losses(thing: Any, module: Mapping[str, Any]) -> Iterator[list[Loss]]:
     methods = list(_own_losses(thing))
     yield [loss for loss in methods if not loss.is_slope]
     yield list(_losses_of_attributes(thing))
+    yield list(_losses_of_networks(module))
     yield [loss for loss in methods if loss.is_slope]
     yield list(losses_beside(module))
 
@@ -131,11 +135,33 @@ def _losses_of_attributes(thing: Any) -> Iterator[Loss]:
                     break
 
 
+def _losses_of_networks(module: Mapping[str, Any]) -> Iterator[Loss]:
+    """Yield the functions of the file that are losses of a network: ``loss_fn(net, X, y)``."""
+    for name, function in module.items():
+        if not (inspect.isfunction(function) and is_cost(name)):
+            continue
+        names = _names(function)
+        roles = ["y" if is_truth(n) else "x" if is_named(n, INPUT) else "network" for n in names]
+        if sorted(roles) == ["network", "x", "y"]:
+            value = _of_network(function, roles)
+            yield Loss(f"{name}({', '.join(names)})", value, needs_output=False, function=name)
+
+
+def _of_network(function: Callable[..., Any], roles: Sequence[str]) -> Value:
+    """Return a loss by a function that runs the network, which it is given among its arguments."""
+
+    def value(worker: Any, x: Array, y: Array, out: Array | None) -> Any:
+        given = {"network": worker, "x": x, "y": y}
+        return call(function, *(given[role] for role in roles))
+
+    return value
+
+
 def losses_beside(module: Mapping[str, Any]) -> Iterator[Loss]:
     """Yield the functions of the file that are called as losses are, and take two arrays."""
     for name, function in module.items():
         if inspect.isfunction(function) and is_cost(name) and required(function) == 2:
-            yield _of_function(name, function)
+            yield replace(_of_function(name, function), function=name)
 
 
 def _of_function(name: str, function: Callable[..., Any]) -> Loss:

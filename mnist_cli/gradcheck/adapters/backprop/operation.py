@@ -135,6 +135,9 @@ class NetworkOperation(DrawnOperation):
             self.remarks = [f"no loss is written in the code: {loss.name} was assumed"]
         elif loss.is_slope:
             self.remarks = [f"no loss is written in the code, but its derivative {loss.name}"]
+        elif loss.function:
+            self.remarks = [f"The gradients are taken for those of {loss.name}."]
+            self.uses = (loss.function,)
 
     def open(self, arrays: Arrays, labels: Array | None = None) -> NetworkSession:
         """Return a session with a fresh copy of the network."""
