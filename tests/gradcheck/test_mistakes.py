@@ -347,6 +347,23 @@ case(
         lambda dout, x, t, **_: dout * (softmax(x) - t) / N,
     ),
 )
+for epsilon in (1e-2, 1e-3, 1e-5):
+    case(
+        "epsilon-in-logarithm",
+        loss(
+            lambda x, t, epsilon=epsilon: -np.log(softmax(x)[np.arange(N), t] + epsilon).mean(),
+            lambda dout, x, **_: dout * (softmax(x) - LABELS) / N,
+            t=LABELS.argmax(axis=1),
+        ),
+    )
+    case(
+        "epsilon-in-logarithm",
+        loss(
+            lambda x, t, epsilon=epsilon: -(t * np.log(x + epsilon)).sum() / len(x),
+            lambda dout, x, t, **_: -dout * t / x / N,
+            P,
+        ),
+    )
 case(
     "epsilon-in-logarithm",
     loss(entropy_of_p, lambda dout, x, t, **_: -dout * t / (x + 1e-5) / N, P),

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 EPSILONS = (*(10.0**-k for k in range(2, 17)), float(np.finfo(np.float64).eps))
 """What people add to a probability before they take its logarithm."""
 RECOGNISED = 1e-3
-"""How far a loss may be from a cross-entropy, as with an ε in its logarithm, and still be one."""
+"""How far a loss may be from a cross-entropy, as with a small ε in its logarithm, and be one."""
+SLACK_BY_EPSILON = {0.0: RECOGNISED} | dict.fromkeys(EPSILONS[:4], 1e-9)
+"""The ε with which a loss is compared, and how far it may be from that."""
 
 BISHOP = "Bishop (2006), Pattern Recognition and Machine Learning, section 4.3.4"
 NIELSEN = "Nielsen (2015), Neural Networks and Deep Learning, chapter 3"
@@ -84,16 +86,20 @@ def cross_entropies(evidence: Evidence) -> Iterator[CrossEntropy]:
         ("bits", x, inside),
     )
     for kind, p, is_possible in candidates:
-        if not is_possible:
-            continue
-        with np.errstate(all="ignore"):
-            terms = -t * np.log(p)
-            if kind.startswith("bits"):
-                terms = terms - (1 - t) * np.log(1 - p)
-        unit = _unit(evidence, terms)
-        if unit is not None:
-            yield CrossEntropy(kind, x, t, p, unit)
-            return
+        for epsilon, within in SLACK_BY_EPSILON.items() if is_possible else ():
+            unit = _unit(evidence, _terms(kind, p, t, epsilon), within)
+            if unit is not None:
+                yield CrossEntropy(kind, x, t, p, unit)
+                return
+
+
+def _terms(kind: Kind, p: Array, t: Array, epsilon: float) -> Array:
+    """Return what a cross-entropy is the sum or the mean of, with an ε in its logarithms."""
+    with np.errstate(all="ignore"):
+        terms: Array = -t * np.log(p + epsilon)
+        if kind.startswith("bits"):
+            terms = terms - (1 - t) * np.log(1 - p + epsilon)
+    return terms
 
 
 def _labels(evidence: Evidence) -> Array | None:
@@ -120,23 +126,26 @@ def _labels(evidence: Evidence) -> Array | None:
     return one_hot
 
 
-def _unit(evidence: Evidence, terms: Array) -> float | Array | None:
-    """Return by what each term is multiplied, if the output is the sum or the mean of them."""
+def _unit(evidence: Evidence, terms: Array, within: float) -> float | Array | None:
+    """Return by what each term is multiplied, if the output is the sum or the mean of them.
+
+    It may be so far from it, relatively.
+    """
     out, dout = evidence.point.out, evidence.point.dout
     if not np.all(np.isfinite(terms)):
         return None
     if out.size == 1:
         value = float(out.ravel()[0])
         for count in (len(terms), 1, terms.size):
-            if np.isclose(value, terms.sum() / count, rtol=RECOGNISED):
+            if np.isclose(value, terms.sum() / count, rtol=within):
                 return evidence.upstream / count
         return None
     if out.size == len(terms):
         each = terms.sum(axis=-1)
         for count in (1, terms.shape[-1]):
-            if np.allclose(out.ravel(), each / count, rtol=RECOGNISED, atol=RECOGNISED):
+            if np.allclose(out.ravel(), each / count, rtol=within, atol=within):
                 return dout.reshape(-1, 1) / count
-    if evidence.out.shape == terms.shape and np.allclose(evidence.out, terms, RECOGNISED):
+    if evidence.out.shape == terms.shape and np.allclose(evidence.out, terms, within):
         return evidence.dout
     return None
 
