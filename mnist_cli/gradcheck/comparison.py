@@ -135,6 +135,7 @@ def compare_gradient(
     upstream: float = 1.0,
     least: float = 0.0,
     epsilon: float = EPSILON,
+    is_brief: bool = False,
 ) -> Comparison:
     """Compare ``computed`` with the gradient of the number ``f(x)``.
 
@@ -164,10 +165,13 @@ def compare_gradient(
         Bounds the scale from below; see `relative_errors`.
     epsilon : float
         How exact ``f`` computes; see `Derivative`.
+    is_brief : bool
+        Whether directions will do for fewer elements, too, as long as they pass.
     """
     computed = np.asarray(computed)
     right = Derivative(f, x, rng, epsilon)
-    if computed.shape == x.shape and (x.size > EACH_ELEMENT or _takes_long(right)):
+    is_large = x.size > (DIRECTIONS if is_brief else EACH_ELEMENT)
+    if computed.shape == x.shape and (is_large or _takes_long(right)):
         found = _compare_directions(computed, right, tolerance, rng, upstream)
         if found.passed or x.size > EACH_WRONG_ELEMENT:
             return found

@@ -198,11 +198,13 @@ def differences(
     least = np.inf
     size = float(np.max(np.abs(f(x)), initial=0))
     for width in WIDTHS if epsilon == EPSILON else SINGLE_WIDTHS:
+        rounding = 16 * epsilon * size / width
+        if best is not None and rounding >= least:  # no narrower one is less uncertain
+            break
         first, second, third = (central_difference(f, x, direction, width / 2**k) for k in range(3))
         coarse = (4 * second - first) / 3
         fine = (4 * third - second) / 3
         value = (16 * fine - coarse) / 15
-        rounding = 16 * epsilon * size / width
         uncertainty = 10 * float(np.max(np.abs(value - fine))) + rounding
         if best is None or uncertainty < least:  # and so never if it is NaN, but for the first
             best, least = value, uncertainty if np.isfinite(uncertainty) else np.inf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,7 @@ def numbers_of(
     return gradient
 
 
-def output_of(
-    result: Any, which: int | None, fed: Sequence[tuple[int, ...]]
-) -> tuple[Array, list[Any]]:
+def output_of(result: Any, which: int | None) -> tuple[Array, list[Any]]:
     """Return the output among what forward returned, as an array, and all the rest."""
     if isinstance(result, tuple) or (
         isinstance(result, list)
@@ -52,10 +50,10 @@ def output_of(
             out = gradients.as_numbers(parts[which])
             if out is not None:
                 return out, parts[:which] + parts[which + 1 :]
-    inside = gradients.leaves(result) if not isinstance(result, Mapping) else []
     out = gradients.as_numbers(result)
-    if out is None and len(inside) == 1:
-        out = inside[0][1]
+    if out is None and not isinstance(result, Mapping):
+        inside = gradients.leaves(result)
+        out = inside[0][1] if len(inside) == 1 else None
     if out is None:
         kind = type(result).__name__
         if isinstance(result, np.ndarray):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,14 +28,7 @@ GLOBAL_STATE: Any = np.random.RandomState(0).get_state(legacy=False)
 
 @contextmanager
 def same_random_numbers(operation: CodeOperation) -> Iterator[None]:
-    """Let NumPy's global generator draw the same numbers in each pass, if a pass draws any.
-
-    Its state has 624 numbers: to put them there and back for a forward that draws none would take
-    longer than many a forward does.
-    """
-    if not operation.draws_globally:
-        yield
-        return
+    """Let NumPy's global generator draw the same numbers in each pass, and note if it draws any."""
     before = np.random.get_state()  # noqa: NPY002 (it is theirs that is looked after)
     np.random.set_state(GLOBAL_STATE)  # noqa: NPY002
     try:
@@ -143,20 +136,20 @@ class CodeSession(Session):
         reading = self.reading
         self._feed()
         positional, named = self._arguments(reading.takes)
-        with same_random_numbers(self.operation), self._surrounded():
+        with self._drawing_the_same(), self._surrounded():
             result = call(reading.method(self.worker, reading.forward), *positional, **named)
         if result is None:
             result = self._left_output()
         if reading.outputs:
             out, self.rest = self._joined(result)
         else:
-            out, self.rest = output_of(result, reading.output, self._fed())
+            out, self.rest = output_of(result, reading.output)
         self.out = out
         if reading.cost is not None:
             values, others = self._arguments(reading.cost.takes)
             with self._surrounded():
                 loss = call(reading.method(self.worker, reading.cost.function), *values, **others)
-            out, _ = output_of(loss, None, ())
+            out, _ = output_of(loss, None)
             if out.size not in (1, self.operation.batch_size):
                 raise UserCodeError(
                     f"The loss has the shape {out.shape}, where it is one number, or one an "
@@ -181,9 +174,18 @@ class CodeSession(Session):
         except ValueError as error:
             raise UserCodeError(f"The outputs are of different sizes: {error}.") from error
 
+    def _drawing_the_same(self) -> AbstractContextManager[None]:
+        """Let NumPy's global generator draw the same numbers, if a pass draws any.
+
+        Its state has 624 numbers: to put them there and back for a forward that draws none would
+        take longer than many a forward does.
+        """
+        draws = self.operation.draws_globally
+        return same_random_numbers(self.operation) if draws else nullcontext()
+
     def _surrounded(self) -> AbstractContextManager[None]:
         """Let what the code sees around it be as it is for this copy."""
-        return replaced(self.reading.state.outside, self.around)
+        return replaced(self.reading.state.outside, self.around) if self.around else nullcontext()
 
     def _cache(self) -> Any:
         """Return what forward returned besides: all of it, or the one thing that is no array."""
@@ -273,9 +275,6 @@ class CodeSession(Session):
         if slot.role == "optimiser":
             return self.given_optimiser
         return slot.value
-
-    def _fed(self) -> list[tuple[int, ...]]:
-        return [np.shape(self.arrays[name]) for name in self.operation.at]
 
     def _has_one_more(self, returned: Sequence[gradients.Leaf], count: int) -> bool:
         """Return whether a gradient was returned that may be that to the labels."""

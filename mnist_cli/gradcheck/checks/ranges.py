@@ -147,6 +147,7 @@ def compare_with(found: Inspection, point: Point, name: str) -> Comparison:
         upstream=point.upstream_size,
         epsilon=point.epsilon,
         least=least if np.isfinite(least) else 0.0,
+        is_brief=True,
     )
 
 
