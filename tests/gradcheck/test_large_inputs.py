@@ -43,6 +43,29 @@ def test_a_naive_softmax_fails() -> None:
     assert failed(check_layer(naive)) == {"large inputs": "overflow"}
 
 
+class SafeSoftmaxOfLogarithm:
+    """Subtracts the maximum, and takes the logarithm of what may be rounded to 0."""
+
+    def forward(self, z: Any, t: Any) -> Any:
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        self.p, self.t = e / e.sum(axis=1, keepdims=True), t
+        return -np.log((self.p * t).sum(axis=1)).mean()
+
+    def backward(self) -> Any:
+        return (self.p - self.t) / len(self.p)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_logarithm_of_0_is_told_so_in_float32_too_and_not_to_subtract_the_maximum(
+    seed: int,
+) -> None:
+    # With some seeds, the classes of the labels are likely at all inputs but those of float32.
+    row = row_of(check_loss(SafeSoftmaxOfLogarithm(), seed=seed), "large-inputs")
+    assert row.diagnosis is not None
+    assert "a probability that is rounded to 0" in row.diagnosis.explanation
+    assert "subtract the maximum" not in row.diagnosis.explanation
+
+
 def test_what_has_to_be_infinite_passes_and_the_row_says_so() -> None:
     found = check_functions(np.exp, lambda x: np.exp(x))
     assert found.passed

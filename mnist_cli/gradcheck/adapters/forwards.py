@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +27,11 @@ from mnist_cli.gradcheck.request import Request
 
 STRENGTH = 0.1
 """The factor of a regulariser in a loss: not 0, so that its gradient shows."""
+SETTINGS = {
+    **{"mode": "train", "training": True, "p": 0.5, "seed": 0, "momentum": 0.9, "eps": 1e-5},
+    **{"stride": 1, "pad": 1, "pool_height": 2, "pool_width": 2},
+}
+"""The entries of a dictionary of settings, as ``conv_param``, that need not be given."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,25 @@ def given(argument: Argument, request: Request) -> Slot | None:
     if plain(argument.name) in STRENGTHS and argument.is_required:
         return literal(STRENGTH, keyword)
     return None
+
+
+def settings(function: Callable[..., Any], name: str) -> dict[str, Any] | None:
+    """Return what an argument may be that is a dictionary of settings; None if it is no such.
+
+    By the entries that are read of it: ``conv_param["pad"]``. Those that are asked for by ``get``
+    may be missing.
+    """
+    try:
+        source = inspect.getsource(inspect.unwrap(function))
+    except (OSError, TypeError):
+        return None
+    keys = re.findall(rf"\b{re.escape(name)}\[['\"](\w+)['\"]\](?!\s*=[^=])", source)
+    if not set(keys) <= SETTINGS.keys() or not (keys or f"{name}.get(" in source):
+        return None
+    found = {key: SETTINGS[key] for key in keys}
+    if "pool_height" in found:
+        found["stride"] = found["pool_height"]  # some pool without overlaps alone
+    return found
 
 
 def is_number(value: Any) -> bool:
@@ -167,6 +193,9 @@ def _calls(
             if packed is not None:
                 slot = packed[0]
                 known |= packed[1]
+            else:
+                of_settings = settings(function, argument.name)
+                slot = None if of_settings is None else literal(of_settings)
         wanted = argument.is_required or argument.name in request.shapes
         wanted = wanted or (argument.default is None and is_label(argument.name))
         if slot is None and not wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,8 @@ class CodeSession(Session):
         self.recorders: list[Recorder] = []
         self.noted: set[str] = set()
         """The parameters whose gradient was given to an optimiser inside."""
+        self.settings: dict[int, Any] = {}
+        """Copies of dictionaries that are arguments, in which code may keep a running mean."""
         self.rate = STEP
         self.by_update: set[str] = set()
         """The parameters whose gradient is told by what backward moved them alone."""
@@ -274,6 +277,8 @@ class CodeSession(Session):
             return self.rate
         if slot.role == "optimiser":
             return self.given_optimiser
+        if isinstance(slot.value, dict):
+            return self.settings.setdefault(id(slot), copy.deepcopy(slot.value))
         return slot.value
 
     def _has_one_more(self, returned: Sequence[gradients.Leaf], count: int) -> bool:

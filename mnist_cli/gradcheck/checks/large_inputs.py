@@ -296,8 +296,18 @@ def of_single_precision(found: Inspection, large: Operation, size: float) -> Dia
                 continue
             fits = np.isfinite(wide) & (np.abs(wide) < limit)
             if np.any(fits & ~np.isfinite(single)):
-                return overflow_in_single(size, is_elementwise=found.point.is_elementwise)
+                _, (out, *to_inputs) = results
+                return overflow_in_single(
+                    size,
+                    is_elementwise=found.point.is_elementwise,
+                    is_of_logarithm=out.size == 1 and all(map(all_finite, to_inputs)),
+                )
     return None
+
+
+def all_finite(array: Array) -> bool:
+    """Return whether no number of an array is infinite, or none."""
+    return bool(np.all(np.isfinite(array)))
 
 
 def of_overflow_on_the_way(found: Inspection) -> Diagnosis | None:

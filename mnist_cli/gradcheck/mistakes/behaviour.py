@@ -247,15 +247,20 @@ OVERFLOW_ELEMENTWISE = OVERFLOW.diagnosis(
     "write it so that exp is only taken of what is at most 0, by np.where, np.tanh or "
     "np.logaddexp."
 )
-OVERFLOW_OF_LOGARITHM = OVERFLOW.diagnosis(
-    f"Inputs of ±{LARGE:.0f} make a probability that is rounded to 0, and its logarithm is "
-    "infinite. Compute it without probabilities: for a softmax, which is safe itself, as x − max − "
-    "log Σ exp(x − max); for a sigmoid, as −np.logaddexp(0, −x)."
+OF_LOGARITHM = (
+    "make a probability that is rounded to 0, and its logarithm is infinite. Compute it without "
+    "probabilities: for a softmax, which is safe itself, as x − max − log Σ exp(x − max); for a "
+    "sigmoid, as −np.logaddexp(0, −x)."
 )
+OVERFLOW_OF_LOGARITHM = OVERFLOW.diagnosis(f"Inputs of ±{LARGE:.0f} {OF_LOGARITHM}")
 
 
-def overflow_in_single(size: float = LARGE, *, is_elementwise: bool = False) -> Diagnosis:
+def overflow_in_single(
+    size: float = LARGE, *, is_elementwise: bool = False, is_of_logarithm: bool = False
+) -> Diagnosis:
     """Return what is said of code that overflows in float32, and not in float64."""
+    if is_of_logarithm:
+        return OVERFLOW.diagnosis(f"In float32, inputs of ±{size:.0f} {OF_LOGARITHM}")
     cure = (
         "write it so that exp is only taken of what is at most 0"
         if is_elementwise

@@ -198,3 +198,44 @@ def thinning_forward(x, thinning_param):
 def thinning_backward(dout, cache):
     _, mask = cache
     return dout * mask
+
+
+def spatial_forward(x, gamma, beta, bn_param):
+    """A normalisation over the batch that keeps a running mean in its settings."""
+    mode, eps = bn_param["mode"], bn_param.get("eps", 1e-5)
+    mean = bn_param.get("running_mean", np.zeros(x.shape[1], x.dtype))
+    if mode == "train":
+        mu, std = x.mean(axis=0), np.sqrt(x.var(axis=0) + eps)
+        bn_param["running_mean"] = 0.9 * mean + 0.1 * mu
+    unit = (x - mu) / std
+    return gamma * unit + beta, (unit, gamma, std)
+
+
+def spatial_backward(dout, cache):
+    unit, gamma, std = cache
+    g = dout * gamma
+    dx = (g - g.mean(axis=0) - unit * (g * unit).mean(axis=0)) / std
+    return dx, (dout * unit).sum(axis=0), dout.sum(axis=0)
+
+
+def pool_forward(x, pool_param):
+    height, width, stride = (
+        pool_param["pool_height"],
+        pool_param["pool_width"],
+        pool_param["stride"],
+    )
+    n, c, h, w = x.shape
+    out = np.zeros((n, c, 1 + (h - height) // stride, 1 + (w - width) // stride), x.dtype)
+    for i in range(out.shape[2]):
+        for j in range(out.shape[3]):
+            rows, columns = i * stride, j * stride
+            out[:, :, i, j] = x[:, :, rows : rows + height, columns : columns + width].max((2, 3))
+    return out, (x, pool_param)
+
+
+def pool_backward(dout, cache):
+    """The gradient goes to the corner, and not to the largest."""
+    x, pool_param = cache
+    dx, stride = np.zeros_like(x), pool_param["stride"]
+    dx[:, :, : dout.shape[2] * stride : stride, : dout.shape[3] * stride : stride] = dout
+    return dx

@@ -294,6 +294,9 @@ DROP = ("--arg", "dropout_param={'p': 0.6, 'mode': 'train', 'seed': 3}")
 THIN = ("--arg", "thinning_param={'p': 0.6, 'seed': 3}")
 _right("cached_functions", "dropout_forward", *DROP, note="a dictionary of settings")
 _wrong("cached_functions", "thinning_forward", "dropout-scale-missing", "no scale", *THIN)
+_right("cached_functions", "dropout_forward", note="settings that need not be given")
+_right("cached_functions", "spatial_forward", note="a running mean among the settings")
+_wrong("cached_functions", "pool_forward", "unknown", "to the corner")
 
 # ---- a learning rate, and updates inside
 
