@@ -54,14 +54,20 @@ def arguments(function: Callable[..., Any]) -> list[Argument]:
 
 def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return what a function calls the things that it returns; nothing if not all are names."""
+    names = returned(function)
+    return names if all(names) else ()
+
+
+def returned(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what a function calls the things that it returns, as ``""`` what has no name."""
     try:
-        return _names_returned_by(inspect.unwrap(function).__code__)
+        return _returned_by(inspect.unwrap(function).__code__)
     except Exception:  # theirs may raise whatever is asked
         return ()
 
 
 @cache
-def _names_returned_by(code: CodeType) -> tuple[str, ...]:
+def _returned_by(code: CodeType) -> tuple[str, ...]:
     """Read it in the source, once: a function is asked for in many readings."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
@@ -70,8 +76,7 @@ def _names_returned_by(code: CodeType) -> tuple[str, ...]:
     values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
     last = values[-1] if values else None
     parts = last.elts if isinstance(last, ast.Tuple) else [last]
-    names = tuple(part.id for part in parts if isinstance(part, ast.Name))
-    return names if len(names) == len(parts) else ()
+    return tuple(part.id if isinstance(part, ast.Name) else "" for part in parts)
 
 
 DERIVING = {"derivative", "deriv", "derive", "prime", "grad", "gradient", "isderivative", "dx", "d"}

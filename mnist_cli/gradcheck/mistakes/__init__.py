@@ -12,6 +12,7 @@ from mnist_cli.gradcheck.mistakes import factors as factors
 from mnist_cli.gradcheck.mistakes import places as places
 from mnist_cli.gradcheck.mistakes import softmax as softmax
 from mnist_cli.gradcheck.mistakes import cross_entropy as cross_entropy
+from mnist_cli.gradcheck.mistakes import epsilon as epsilon
 from mnist_cli.gradcheck.mistakes import parameters as parameters
 from mnist_cli.gradcheck.mistakes import chain_rule as chain_rule
 from mnist_cli.gradcheck.mistakes import batch_size as batch_size

@@ -29,21 +29,6 @@ SLACK_BY_EPSILON = {0.0: RECOGNISED} | dict.fromkeys(EPSILONS[:4], 1e-9)
 BISHOP = "Bishop (2006), Pattern Recognition and Machine Learning, section 4.3.4"
 NIELSEN = "Nielsen (2015), Neural Networks and Deep Learning, chapter 3"
 NOTES = "CS231n (Stanford), notes 'Linear Classification', section on the softmax classifier"
-STABLE = (
-    "Blanchard, Higham and Higham (2021), Accurately computing the log-sum-exp and softmax "
-    "functions"
-)
-
-EPSILON = (
-    "It is the gradient of −log p, and forward takes the logarithm of something else, such as p + "
-    "ε or a clipped p. Take the logarithm of a softmax as x − max − log Σ exp(x − max), which "
-    "needs no ε; or, if the ε is meant, widen --tolerance."
-)
-EPSILON_IN_BACKWARD = (
-    "The gradient has an ε, and the logarithm in forward has none: leave it out of both, or put it "
-    "into both."
-)
-
 Kind = Literal["classes of logits", "classes", "bits of logits", "bits"]
 
 
@@ -346,42 +331,3 @@ def one_class_only(evidence: Evidence) -> Iterator[Claim]:
     for loss in _of(evidence, "bits of logits"):
         yield loss.t * (loss.p - 1) * loss.unit
         yield (1 - loss.t) * loss.p * loss.unit
-
-
-@mistake(
-    "epsilon-in-logarithm",
-    formula="d log(p + ε)/dp = 1/(p + ε);  log softmax(x) = x − max − log Σ exp(x − max)",
-    wrong="loss = -np.log(p + 1e-7);  dp = -1 / p",
-    right="loss = -np.log(p + 1e-7);  dp = -1 / (p + 1e-7)",
-    source=STABLE,
-)
-def epsilon_in_logarithm(evidence: Evidence) -> Iterator[Claim]:
-    """Forward takes the logarithm of p + ε, or of a clipped p, and the gradient is that of log p.
-
-    Take the logarithm of a softmax as x − max − log Σ exp(x − max), which needs no ε; or, if the ε
-    is meant, widen --tolerance.
-    """
-    for loss in cross_entropies(evidence):
-        p, t, unit = loss.p, loss.t, loss.unit
-        if loss.kind in ("classes of logits", "bits of logits"):
-            yield (p - t) * unit, EPSILON
-        elif loss.kind == "classes":
-            yield -t / p * unit, EPSILON
-            for epsilon in EPSILONS:
-                yield -t / (p + epsilon) * unit, EPSILON_IN_BACKWARD
-        else:
-            yield (p - t) / (p * (1 - p)) * unit, EPSILON
-            for epsilon in EPSILONS:
-                clipped = np.clip(p, epsilon, 1 - epsilon)
-                yield (
-                    (p - t) / (p * (1 - p) + epsilon) * unit,
-                    f"It is (p − t)/(p·(1 − p) + {epsilon:.0e}), which is not the gradient of what "
-                    "forward computes: log(p + ε) has the gradient 1/(p + ε). Put the same ε in "
-                    "the same place in both, or in neither.",
-                )
-                yield (
-                    (-t / (p + epsilon) + (1 - t) / (1 - p + epsilon)) * unit,
-                    EPSILON_IN_BACKWARD,
-                )
-                if not np.array_equal(clipped, p):
-                    yield (clipped - t) / (clipped * (1 - clipped)) * unit, EPSILON_IN_BACKWARD

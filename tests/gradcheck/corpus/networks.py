@@ -454,3 +454,33 @@ class LearnsAtOnce:
         self.b2 -= lr * d2.sum(axis=0, keepdims=True)
         self.w1 -= lr * X.T @ d1
         self.b1 -= lr * d1.sum(axis=0, keepdims=True)
+
+
+class WithProbabilities:
+    """forward(X) -> a1, the probabilities, without a name; backward(X, y, a1, probs)."""
+
+    def __init__(self):
+        self.W1, self.b1 = np.random.randn(4, 5), np.zeros((1, 5))
+        self.W2, self.b2 = np.random.randn(5, 3), np.zeros((1, 3))
+
+    def forward(self, X):
+        a1 = np.tanh(X @ self.W1 + self.b1)
+        e = np.exp(a1 @ self.W2 + self.b2)
+        return a1, e / e.sum(axis=1, keepdims=True)
+
+    def loss(self, X, y):
+        return -np.log(self.forward(X)[1][np.arange(len(X)), y]).sum()
+
+    def backward(self, X, y, a1, probs):
+        d2 = probs.copy()
+        d2[np.arange(len(X)), y] -= 1
+        d1 = d2 @ self.W2.T * (1 - a1**2)
+        dW1, db1 = X.T @ d1, d1.sum(axis=0, keepdims=True)
+        return dW1, db1, a1.T @ d2, d2.sum(axis=0, keepdims=True)
+
+
+class WithProbabilitiesEpsilon(WithProbabilities):
+    """The loss has an ε in its logarithm, and the gradients have none."""
+
+    def loss(self, X, y):
+        return -np.log(self.forward(X)[1][np.arange(len(X)), y] + 1e-7).sum()

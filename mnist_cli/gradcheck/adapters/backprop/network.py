@@ -15,7 +15,7 @@ from mnist_cli.gradcheck.adapters.drawing import BATCH
 from mnist_cli.gradcheck.adapters.making import made, seeded
 from mnist_cli.gradcheck.adapters.nodes.attributes import peek
 from mnist_cli.gradcheck.adapters.nodes.classes import names_in, unwrapped, vars_of_class, wanted
-from mnist_cli.gradcheck.adapters.signature import Argument, arguments, returned_names
+from mnist_cli.gradcheck.adapters.signature import Argument, arguments, returned
 from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import (
     BACKWARDS,
@@ -89,7 +89,8 @@ class Network:
 
 def output_among(names: Sequence[str]) -> str:
     """Return which of the things that a forward returns is its output: by its name, or the last."""
-    return next((n for n in names if is_guess(n) or is_named(n, OUTPUT)), names[-1])
+    called_so = [n for n in names if is_guess(n)] or [n for n in names if is_named(n, OUTPUT)]
+    return next(iter(called_so), names[-1])
 
 
 def left_output(worker: Any) -> Any:
@@ -182,8 +183,7 @@ def networks(thing: Any, request: Request) -> Iterator[Network]:
     if forward is not None and not takes_input and not wanted(own[back]):
         yield from _held(thing, kind, forward, back)
         return
-    results = returned_names(own[forward]) if forward is not None else ()
-    results = results if len(results) > 1 else ()
+    results = _results(own[forward], own[back]) if forward is not None else ()
     roles = roles_of(arguments(own[back])[1:], results)
     if roles is None or not takes_input or _is_loss(own):
         return
@@ -192,6 +192,20 @@ def networks(thing: Any, request: Request) -> Iterator[Network]:
     state = State(next(made(kind.__name__, thing, request)))
     if any(array.ndim == 2 for array in state.arrays.values()):
         yield Network(state, forward, back, roles, results=results if {*results} & {*roles} else ())
+
+
+def _results(forward: Any, back: Any) -> tuple[str, ...]:
+    """Return what the several results of a forward are called; nothing where there is but one.
+
+    Where it has no names for them, and they are as many as the arguments of the method that goes
+    back beside examples and labels, they are called as those are.
+    """
+    names = returned(forward)
+    if len(names) < 2 or all(names):
+        return names if len(names) > 1 else ()
+    told = [a.name for a in wanted(back)]
+    rest = [n for n in told if not is_truth(n) and plain(n) not in INPUT - {"a", "z"}]
+    return tuple(rest) if len(rest) == len(names) else ()
 
 
 def _back(own: Mapping[str, Any], told: str | None) -> str | None:
