@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from checked import Layer, failed, made, row_of
 
-from mnist_cli.gradcheck import check, check_layer
+from mnist_cli.gradcheck import check, check_functions, check_layer
 
 
 class NetworkWithItsLoss:
@@ -185,3 +185,60 @@ def test_wrong_passing_4_a_strided_dout_that_raises_is_found() -> None:
 
     found = check_layer(Layer(backward=backward))
     assert failed(found) == {"strided dout": "strided-dout-refused"}
+
+
+def product(a: Any, b: Any) -> Any:
+    return a * b, (a, b)
+
+
+def product_swapped(dout: Any, cache: Any) -> Any:
+    a, b = cache
+    return dout * a, dout * b
+
+
+class ProductSwapped:
+    def forward(self, x: Any, y: Any) -> Any:
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout: Any) -> Any:
+        return dout * self.x, dout * self.y
+
+
+class TwoWeightsSwapped:
+    """The names tell which is which; the numbers are not taken for another order."""
+
+    def __init__(self) -> None:
+        self.W1, self.W2 = np.random.default_rng(0).standard_normal((2, 4, 4))
+
+    def forward(self, x: Any) -> Any:
+        self.x, self.h = x, np.tanh(x @ self.W1)
+        return self.h @ self.W2
+
+    def backward(self, dout: Any) -> Any:
+        dh = dout @ self.W2.T * (1 - self.h**2)
+        dx, dW2, dW1 = dh @ self.W1.T, self.x.T @ dh, self.h.T @ dout
+        return dx, dW1, dW2
+
+
+class TwoWeightsByName(TwoWeightsSwapped):
+    """The other way round, and right."""
+
+    def backward(self, dout: Any) -> Any:
+        dx, dW2, dW1 = super().backward(dout)
+        return dx, dW2, dW1
+
+
+def test_the_gradients_to_two_arguments_of_one_shape_have_the_order_of_these() -> None:
+    swapped = "gradients-swapped"
+    assert failed(check_layer(ProductSwapped())) == {"to x": swapped, "to y": swapped}
+    found = check_functions(product, product_swapped)
+    assert failed(found) == {"to a": swapped, "to b": swapped}
+
+
+def test_gradients_to_weights_that_are_returned_by_their_names_are_those_of_the_names() -> None:
+    assert failed(check_layer(TwoWeightsSwapped())) == {
+        "to W1": "gradients-swapped",
+        "to W2": "gradients-swapped",
+    }
+    assert failed(check_layer(TwoWeightsByName())) == {}

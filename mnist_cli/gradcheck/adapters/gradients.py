@@ -120,7 +120,7 @@ def assigned(
     by_shape = None if order else one_to_one(plain_ones, {n: expected[n] for n in names}, held)
     if by_shape is not None:
         return found | by_shape
-    by_name = _by_names(plain_ones, {n: expected[n] for n in names}, called)
+    by_name = _by_names(plain_ones, {n: expected[n] for n in names}, called, held)
     if by_name is not None and not order:
         return found | by_name
     if len(plain_ones) == len(names) or (order and len(plain_ones) <= len(names)):
@@ -140,19 +140,24 @@ def _fits(array: Array, shape: tuple[int, ...]) -> bool:
 
 
 def _by_names(
-    arrays: Sequence[Array], shapes: Mapping[str, tuple[int, ...]], called: Sequence[str]
+    arrays: Sequence[Array],
+    shapes: Mapping[str, tuple[int, ...]],
+    called: Sequence[str],
+    held: Sequence[str],
 ) -> Arrays | None:
     """Return which array each gradient belongs to by what it is called: ``return dw, db, dx``.
 
-    None where the order tells it already, or where none is called as one of the arrays is. What is
-    called as none of them is the gradient to the one in its own place, if that is left; else to
-    none, as ``db`` is where b is the integer 0.
+    None where the order tells it already, which it does of arguments, and not of what an object
+    holds; and where none is called as one of the arrays is. What is called as none of them is the
+    gradient to the one in its own place, if that is left; else to none, as ``db`` is where b is
+    the integer 0.
     """
     if len(called) != len(arrays) or not arrays:
         return None
     firsts = list(shapes.values())[: len(arrays)]
     in_order = all(a.shape == shape for a, shape in zip(arrays, firsts, strict=False))
-    if len(arrays) == len(shapes) and in_order:
+    is_told = len(arrays) == len(shapes) and in_order
+    if is_told and not set(held) & set(shapes):
         return None
     found: Arrays = {}
     for name, array in zip(called, arrays, strict=True):
@@ -160,11 +165,15 @@ def _by_names(
         if len(meant) > 1 or found.keys() & meant:
             return None
         found |= dict.fromkeys(meant, array)
-    if not found:
+    in_place = dict(zip(shapes, arrays, strict=False))
+    moved = {name for name, array in found.items() if array is not in_place.get(name)}
+    if not found or (is_told and not moved <= set(held)):
         return None
     taken = [id(array) for array in found.values()]
-    in_place = zip(shapes, arrays, strict=False)
-    return found | {n: a for n, a in in_place if n not in found and id(a) not in taken}
+    if is_told:
+        rest = [array for array in arrays if id(array) not in taken]
+        return found | dict(zip((n for n in shapes if n not in found), rest, strict=False))
+    return found | {n: a for n, a in in_place.items() if n not in found and id(a) not in taken}
 
 
 def _own_names(name: str) -> set[str]:

@@ -23,7 +23,7 @@ import numpy as np
 from mnist_cli.gradcheck.adapters.backwards import backward_slots
 from mnist_cli.gradcheck.adapters.drawing import FEATURES, Draw
 from mnist_cli.gradcheck.adapters.forwards import Call, calls, of_places
-from mnist_cli.gradcheck.adapters.reading import Reading, Slot
+from mnist_cli.gradcheck.adapters.reading import Reading, Slot, data
 from mnist_cli.gradcheck.adapters.signature import arguments, takes_any
 from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array
 from mnist_cli.gradcheck.adapters.surroundings import surroundings
@@ -173,8 +173,12 @@ def lookups(function: Callable[..., Any], request: Request) -> Iterator[Call]:
 
 
 def lists(function: Callable[..., Any], request: Request) -> Iterator[Call]:
-    """Yield the ways to call a forward whose one argument is a list of arrays, or of labels too."""
+    """Yield the ways to call a forward that takes a list of arrays, or any number of them."""
     wanted = [argument for argument in arguments(function) if argument.is_required]
+    if takes_any(function) and not wanted:
+        for length in range(1, LONGEST + 1):
+            names = tuple(f"inputs.{index}" for index in range(length))
+            yield Call(tuple(map(data, names)), names)
     if takes_any(function) or len(wanted) != 1 or not is_named(wanted[0].name, LISTS):
         return
     name = wanted[0].name

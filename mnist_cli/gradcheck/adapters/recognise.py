@@ -273,12 +273,14 @@ class Search:
 def orders(operation: CodeOperation) -> Iterator[tuple[str, ...]]:
     """Yield other orders in which gradients of one shape may have been returned.
 
-    Nothing but the numbers tells them apart.
+    Of parameters that an object holds, nothing but the numbers tells them apart, unless they are
+    returned by names. Arguments have an order, and what is returned in another is a mistake.
     """
     expected = operation.expected
     shapes = [operation.at[name].shape for name in expected]
-    movable = [i for i, shape in enumerate(shapes) if shapes.count(shape) > 1]
-    if not operation.was_returned or not 2 <= len(movable) <= MOST_ALIKE:
+    held = [i for i, name in enumerate(expected) if name in operation.parameters]
+    movable = [i for i in held if [shapes[k] for k in held].count(shapes[i]) > 1]
+    if not operation.was_returned or operation.called or not 2 <= len(movable) <= MOST_ALIKE:
         return
     for permuted in list(permutations(movable))[1:]:
         order = list(expected)

@@ -159,9 +159,9 @@ def _near(a: float, b: float) -> bool:
     source="Ioffe and Szegedy (2015), Batch Normalization, for a layer with two of one shape",
 )
 def gradients_swapped(evidence: Evidence) -> Iterator[Claim]:
-    """It is the gradient to another parameter.
+    """It is the gradient to another array.
 
-    Return the gradients in the order in which the parameters were made.
+    Return the gradients in the order of forward's arguments, and then of the parameters.
     """
     point, shape = evidence.point, evidence.value.shape
     if not evidence.is_small:
@@ -175,8 +175,8 @@ def gradients_swapped(evidence: Evidence) -> Iterator[Claim]:
                 continue  # of a − b, it is that to the other one, and its sign is flipped
             yield (
                 gradient,
-                f"It is the gradient to {other}: return the gradients in the order in which the "
-                "parameters were made.",
+                f"It is the gradient to {other}: return the gradients in the order of forward's "
+                "arguments, and then in that in which the parameters were made.",
             )
 
 

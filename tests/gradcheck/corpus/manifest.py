@@ -606,6 +606,8 @@ _wrong(
     "recurrent", "rnn_forward,rnn_backward_transposed", "transposed", "W_hh", rows=("to h_prev",)
 )
 _right("recurrent", "update_forward", note="Wz and Uz")
+_right("lists", "AnyNumber", note="forward(*inputs)")
+_wrong("lists", "AnyNumberReversed", "gradients-swapped", "in the other order")
 _right("networks", "WithProbabilities", note="results without names")
 _wrong("networks", "WithProbabilitiesEpsilon", "epsilon-in-logarithm", "ε in the loss alone")
 _right("networks", "LearnsAtOnce", note="moves nothing where it is saturated")
