@@ -106,7 +106,8 @@ class Checkpoint:
         except Exception as error:
             # The file may come from anywhere, and its text may be anything.
             raise ModelError(
-                f"{path} is no checkpoint: name a file that 'mnist-cli train --checkpoint' wrote."
+                f"{path} is not a checkpoint: name a file that 'mnist-cli train --checkpoint' has "
+                "written."
             ) from error
         try:
             return cls._read(upgraded(document, "checkpoint_version", UPGRADES), vectors)
@@ -115,7 +116,7 @@ class Checkpoint:
         except SettingsError as error:
             raise ModelError(f"{path} has settings that cannot be used. {error}") from error
         except Exception as error:
-            raise ModelError(f"{path} is broken: train it anew.") from error
+            raise ModelError(f"{path} is damaged: train again from the start.") from error
 
     def check_settings(self, path: str, recipe: Recipe, dataset: str) -> None:
         """Raise SettingsError if a setting is another one; but there may be more epochs.
@@ -132,7 +133,7 @@ class Checkpoint:
         if changed:
             raise SettingsError(
                 f"{path} has its own settings, of which only `epochs` may be raised, but "
-                f"{', and '.join(changed)}: leave that out, or train anew."
+                f"{', and '.join(changed)}: leave that out, or start again without it."
             )
 
     def check_data(self, path: str, data: Dataset) -> None:

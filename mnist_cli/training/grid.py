@@ -129,7 +129,7 @@ def _find(key: str) -> str:
         near = nearest(key, names)
         keys = ", ".join(said.key for said in SETTINGS.values())
         advice = f"did you mean {near}?" if near else f"there are {keys}."
-        raise SettingsError(f"`vary` has {key!r}, which is no setting: {advice}")
+        raise SettingsError(f"`vary` has {key!r}, which is not a setting: {advice}")
     return names[key]
 
 
@@ -182,7 +182,7 @@ def _number(setting: Setting, text: str) -> Fraction:
     except InvalidOperation:
         number = Decimal("nan")
     if not number.is_finite() or abs(number.adjusted()) > 300:
-        raise SettingsError(f"`vary` gives `{setting.name}` {text!r}, which is no number.")
+        raise SettingsError(f"`vary` gives `{setting.name}` {text!r}, which is not a number.")
     return Fraction(number)
 
 

@@ -32,13 +32,13 @@ def check_finished(path: Path, force: bool = False) -> None:
         if force:
             return
         raise SettingsError(
-            f"{path} is there already, and no checkpoint: name another `checkpoint`, or replace it "
+            f"{path} exists and is not a checkpoint: name another `checkpoint`, or replace it "
             "with `force`."
         ) from error
     if found.history and not is_over(found.recipe, found.history):
         raise UnfinishedError(
             f"{path} has {len(found.history)} of {found.recipe.epochs} epochs of an interrupted "
-            "training: remove it to train anew, or resume it."
+            "training: resume it, or remove it to start again."
         )
 
 
@@ -69,9 +69,9 @@ def check_replaceable(
     try:
         there = Model.load(out)
     except ModelError as error:
-        raise SettingsError(f"{out} is there already, and no model: {advice}") from error
+        raise SettingsError(f"{out} exists and is not a model: {advice}") from error
     if there.recipe is None:
-        raise SettingsError(f"{out} is a model of which no recipe is known: {advice}")
+        raise SettingsError(f"{out} is a model without a recipe: {advice}")
     recipe_there = there.recipe
     if resumed and recipe_there.epochs < recipe.epochs:
         recipe_there = replace(recipe_there, epochs=recipe.epochs)

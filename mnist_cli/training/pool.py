@@ -47,7 +47,7 @@ except RuntimeError:
 
 NO_ROOM = (
     "There is no room for the processes of a sweep, for want of memory or by a limit on processes, "
-    "as a container has: allow more, or ask for fewer by `jobs`."
+    "such as that of a container: allow more, or ask for fewer by `jobs`."
 )
 
 

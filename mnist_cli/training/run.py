@@ -186,7 +186,7 @@ def run(
             if not math.isfinite(measured.loss):
                 raise TrainingDivergedError(
                     f"Training diverged: the network ends with a loss of {measured.loss} on the "
-                    "test images, and is no model; try a smaller `learning_rate`."
+                    "test images, and is not saved; try a smaller `learning_rate`."
                 )
             model.metadata |= {"test_accuracy": measured.accuracy, "test_loss": measured.loss}
         if plan.out:
@@ -230,7 +230,7 @@ class _Plan:
         """Load what is needed, and check that it goes together and that nothing gets lost."""
         resume = paths["resume"]
         if resume is not None and start is not None:
-            raise SettingsError("`resume` and `start` exclude each other: leave one out.")
+            raise SettingsError("`resume` and `start` cannot be used together: leave one out.")
         resumed = Checkpoint.load(resume) if resume is not None else None
         recipe = recipe or (resumed.recipe if resumed else Recipe())
         check_sizes(recipe, paths["out"] is not None, paths["checkpoint"] is not None)

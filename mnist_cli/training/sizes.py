@@ -34,8 +34,8 @@ def check_sizes(recipe: Recipe, is_model: bool, is_checkpoint: bool) -> None:
     if vectors and room < 0:
         raise SettingsError(
             f"`epochs` is {recipe.epochs}, whose history makes a file of more than the "
-            f"{LARGEST >> 20} MB that are read again: train for {(LARGEST - REST) // EPOCH:,} at "
-            "most."
+            f"{LARGEST >> 20} MB that can be read again: train for at most "
+            f"{(LARGEST - REST) // EPOCH:,}."
         )
     for what, count in vectors.items():
         if what == "checkpoint" and recipe.sampling == "loss":
@@ -46,5 +46,5 @@ def check_sizes(recipe: Recipe, is_model: bool, is_checkpoint: bool) -> None:
             advice = " or leave `checkpoint` out" if what == "checkpoint" else ""
             raise SettingsError(
                 f"`hidden` is {recipe.hidden}, which makes a {what} of more than the "
-                f"{LARGEST >> 20} MB that are read again: use {most:,} at most{advice}."
+                f"{LARGEST >> 20} MB that can be read again: use {most:,} at most{advice}."
             )

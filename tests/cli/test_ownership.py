@@ -326,7 +326,7 @@ class TestWhatIsSomethingElseIsKept:
         how = ("train", "--data-dir", small_dir, "--hidden", 4, "--epochs", 1, "-q")
         result = cli(*how, "--checkpoint", thesis)
         assert result.exit_code == 2
-        assert "is there already, and no checkpoint: name another --checkpoint" in result.stderr
+        assert "exists and is not a checkpoint: name another --checkpoint" in result.stderr
         assert cli(*how, "--out", "m.npz").exit_code == 0
         assert "no checkpoint" in cli(*how, "--out", "n.npz", "--checkpoint", "m.npz").stderr
         Path("empty").touch()

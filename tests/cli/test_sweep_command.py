@@ -123,7 +123,7 @@ def test_a_dry_run_lists_and_does_nothing(cli: Cli) -> None:
     ("options", "sentence"),
     [
         ([], "Nothing is varied: say what, as with --vary seed=0..4."),
-        (["--vary", "hiden=3"], "--vary has 'hiden', which is no setting: did you mean hidden?"),
+        (["--vary", "hiden=3"], "--vary has 'hiden', which is not a setting: did you mean hidden?"),
         (["--vary", "dropout=2"], "--vary gives --dropout 2, but it must be at least 0"),
         (["--vary", "seed=0..1", "--seed", "1"], "--seed is given, and varied as well"),
         (["--vary", "rotation=1,2"], "To vary --rotation has no effect without --augment"),
@@ -193,7 +193,7 @@ def test_a_config_says_what_is_varied_and_train_takes_its_settings(
         ('[sweep]\nvary = "seed=0"\n', "c.toml has vary = 'seed=0': give a list"),
         ("[sweep]\nvary = [1]\n", "give a list"),
         ("sweep = 3\n", "c.toml has 'sweep' at the top"),
-        ('[sweep]\nvary = ["hiden=1"]\n', "which is no setting"),
+        ('[sweep]\nvary = ["hiden=1"]\n', "which is not a setting"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused(table: str, sentence: str, cli: Cli) -> None:

@@ -195,7 +195,7 @@ def test_a_model_of_another_recipe_is_replaced_by_force_alone(cli: Cli, small_di
     Path("thesis.txt").write_text("a thesis")
     refused = cli(*how, "--out", "thesis.txt")
     assert refused.exit_code == 2
-    assert "thesis.txt is there already, and no model" in refused.stderr
+    assert "thesis.txt exists and is not a model" in refused.stderr
     assert Path("thesis.txt").read_text() == "a thesis"
 
 

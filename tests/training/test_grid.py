@@ -41,8 +41,8 @@ def test_lists_and_ranges_are_read_with_both_their_ends(
 @pytest.mark.parametrize(
     ("texts", "sentence"),
     [
-        (["hiden=1"], "`vary` has 'hiden', which is no setting: did you mean hidden?"),
-        (["zzz=x"], "`vary` has 'zzz', which is no setting: there are hidden, epochs,"),
+        (["hiden=1"], "`vary` has 'hiden', which is not a setting: did you mean hidden?"),
+        (["zzz=x"], "`vary` has 'zzz', which is not a setting: there are hidden, epochs,"),
         (["seed"], "`vary` seed says no values: give some, as in seed=0..4."),
         (["seed="], "says no values"),
         (["seed=0,,1"], "`vary` gives `seed` , but it must be a whole number."),
@@ -57,8 +57,8 @@ def test_lists_and_ranges_are_read_with_both_their_ends(
         (["seed=0..6*2"], "does not go upwards"),
         (["lr=0.1..0.2*1"], "does not go upwards"),
         (["lr=0.1..0.2+0"], "does not go upwards"),
-        (["seed=0..x"], "`vary` gives `seed` 'x', which is no number."),
-        (["lr=1e999999999..2*2"], "which is no number"),
+        (["seed=0..x"], "`vary` gives `seed` 'x', which is not a number."),
+        (["lr=1e999999999..2*2"], "which is not a number"),
         (["seed=0..1e200"], "has too many values"),
         (["lr=1e-200..1e200*1.0000001"], "has too many values"),
         (["hidden=32..72*1.5,7*2"], "`vary` gives `hidden` 7*2, but it must be a whole number."),

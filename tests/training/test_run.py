@@ -174,7 +174,7 @@ def test_training_starts_from_the_weights_of_a_model(small_dir: Path, tmp_path: 
     assert again.model.metadata == second.model.metadata
     with pytest.raises(SettingsError, match="`hidden` is 13, but the model to start from has 12"):
         run(replace(RECIPE, hidden=13), "mnist", small_dir, start=first.model)
-    with pytest.raises(SettingsError, match="`resume` and `start` exclude each other"):
+    with pytest.raises(SettingsError, match="`resume` and `start` cannot be used together"):
         run(RECIPE, "mnist", small_dir, start=first.model, resume=tmp_path / "c")
 
 

@@ -52,7 +52,7 @@ def test_a_training_whose_files_could_not_be_read_is_refused_before_it_begins(
     started = time.monotonic()
     result = cli("train", "--data-dir", small_dir, *options)
     assert result.exit_code == 2
-    assert "of more than the 512 MB that are read again" in result.stderr
+    assert "of more than the 512 MB that can be read again" in result.stderr
     for word in words:
         assert word in result.stderr
     assert time.monotonic() - started < 2
