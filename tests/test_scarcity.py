@@ -158,9 +158,9 @@ def test_in_little_memory_no_command_ends_as_a_check_that_said_no(
 
 def test_a_fault_of_the_program_is_neither_a_no_nor_unusable_input(tmp_path: Path) -> None:
     code = (
-        "import sys; from mnist_cli.cli import program\n"
+        "import sys; from mnist_cli.cli import main, program\n"
         "def fail(**how): raise ZeroDivisionError\n"
-        "program.main = fail; program.program()"
+        "main.main = fail; program.program()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 3

@@ -112,7 +112,7 @@ class SentenceGroup(CommandsInOrder):
             sys.exit(error.exit_code)
         except (
             *(MnistCliError, OSError, MemoryError, ImportError),
-            *(click.ClickException, click.Abort),
+            *(click.ClickException, click.Abort, KeyboardInterrupt),
         ) as error:
             if isinstance(error, ImportError) and not is_for_want_of_room(error):
                 raise
@@ -129,7 +129,7 @@ class SentenceGroup(CommandsInOrder):
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def what_happened(error: Exception) -> tuple[str, int]:
+def what_happened(error: BaseException) -> tuple[str, int]:
     """Return the sentence for an error, and the status to exit with.
 
     It is one line, whatever a file or a server has contributed to it. What a gradient check says is
@@ -141,7 +141,7 @@ def what_happened(error: Exception) -> tuple[str, int]:
     return sentence, status
 
 
-def told(error: Exception) -> tuple[str, int]:
+def told(error: BaseException) -> tuple[str, int]:
     """Return what an error says, and the status to exit with."""
     if isinstance(error, MnistCliError):
         return in_options(error, main), error.exit_status
@@ -153,8 +153,9 @@ def told(error: Exception) -> tuple[str, int]:
         return usage_sentence(error), error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
-    if isinstance(error.__cause__, Terminated):
-        return "Terminated.", error.__cause__.exit_status
+    for signalled in (error, error.__cause__):
+        if isinstance(signalled, Terminated):
+            return "Terminated.", signalled.exit_status
     return "Interrupted.", INTERRUPTED
 
 

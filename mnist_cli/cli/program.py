@@ -8,8 +8,7 @@ import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from mnist_cli.cli.main import OUT_OF_MEMORY, is_json_wanted, main
-from mnist_cli.cli.output import to_json
+from mnist_cli.cli.signals import end_quietly
 
 FAILED = 3
 """The status of what the program itself is to blame for: neither 1, "a check said no", nor 2."""
@@ -19,8 +18,11 @@ _kept: list[Any] = []
 
 def program() -> NoReturn:
     """Run the command line, and end this process."""
+    end_quietly()
     status = FAILED
     try:
+        from mnist_cli.cli.main import is_json_wanted, main  # takes a tenth of a second
+
         arguments = sys.argv[1:]
         if not {"-h", "--help", "--version"} & set(arguments):
             heed_foreign_endings(is_json_wanted(arguments))
@@ -44,6 +46,9 @@ def heed_foreign_endings(is_json: bool) -> None:
     the C library has no ``on_exit``, as on macOS, nothing is done.
     """
     from ctypes import CDLL, CFUNCTYPE, c_int, c_void_p
+
+    from mnist_cli.cli.main import OUT_OF_MEMORY
+    from mnist_cli.cli.output import to_json
 
     on_stderr = f"Error: {OUT_OF_MEMORY}\n".encode()
     on_stdout = f"{to_json({'error': OUT_OF_MEMORY})}\n".encode() if is_json else b""
