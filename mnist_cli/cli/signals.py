@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from mnist_cli.errors import TrainingStoppedError
+
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -108,8 +110,9 @@ def end_quietly() -> None:
 def termination() -> Iterator[None]:
     """Raise KeyboardInterrupt when Ctrl-C comes, and `Terminated` when another of `ENDING` does.
 
-    One that came where nothing can be raised is raised a moment later, or when the block ends. A
-    second request ends the program at once, and so does any after the block.
+    One that came where nothing can be raised is raised a moment later. Where a library, as
+    Matplotlib does, goes on, or raises something else, it is raised when the block ends. A second
+    request ends the program at once, and so does any after the block.
     """
     request = StopRequest()
     is_main = threading.current_thread() is threading.main_thread()
@@ -144,6 +147,10 @@ def termination() -> Iterator[None]:
         sys.unraisablehook = stop_again
     try:
         yield
+    except Exception as error:
+        if request and not isinstance(error, TrainingStoppedError):
+            stop()
+        raise
     finally:
         restore()
         sys.unraisablehook = hook

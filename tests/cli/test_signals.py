@@ -13,6 +13,7 @@ import pytest
 
 from mnist_cli.cli import signals
 from mnist_cli.cli.signals import Terminated, stop_request, termination
+from mnist_cli.errors import DataError
 from mnist_cli.training.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
@@ -108,6 +109,22 @@ def test_a_signal_that_comes_while_an_object_is_done_away_with_is_not_lost(
     assert raised.value.exit_status == 129
     assert time.monotonic() - began < 10
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("becomes", [ValueError, OSError, DataError, None])
+def test_a_signal_of_which_a_library_makes_something_else_is_heeded_in_the_end(
+    becomes: type[Exception] | None,
+) -> None:
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            if becomes:
+                raise becomes("Invalid bounding box") from error
+
+    with pytest.raises(Terminated) as raised, termination():
+        work()
+    assert raised.value.exit_status == 143
 
 
 def test_two_signals_at_once_are_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
