@@ -24,6 +24,9 @@ from mnist_cli.gradcheck.user_code import UserCodeError, call
 MOST_FOLDERS = 3
 """In how many folders above a file its modules are found."""
 
+LARGEST = {".py": 4 << 20, ".ipynb": 64 << 20}
+"""Bytes of a file that is read at most; the pictures in a notebook are many."""
+
 TESTS = ("test", "tests", "conftest", "setup", "__main__")
 """Modules of a package that are no part of what it offers, and do things when they are run."""
 
@@ -70,7 +73,17 @@ def import_file(path: Path) -> Imported:
 
     Its own folder comes first where it looks for modules, then that of its package, and then the
     current one.
+
+    Raises
+    ------
+    UserCodeError
+        If it is larger than any such file: nothing of it is read then.
     """
+    if path.stat().st_size > LARGEST[path.suffix]:
+        raise UserCodeError(
+            f"{path} has more than {LARGEST[path.suffix] >> 20} MB, which no code needs: name "
+            "another file."
+        )
     if path.suffix == ".ipynb":
         return _import_notebook(path)
     path = path.resolve()

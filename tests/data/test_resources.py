@@ -35,6 +35,8 @@ try:
 except SystemExit as error:
     status = error.code
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+theirs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # as of code that is checked
+after = max(after, theirs)
 print(status, after - before, time.process_time() - began[0], file=sys.stderr)
 """
 
@@ -222,3 +224,10 @@ def test_labels_of_pictures_are_judged_by_their_size(tmp_path: Path) -> None:
     sparse(folder / "labels.csv", 6 << 30)
     assert "labels.csv" in refused(tmp_path, "pack", "pictures", "out")
     assert "/dev/zero" in refused(tmp_path, "pack", "pictures", "out", "--labels", "/dev/zero")
+
+
+@pytest.mark.parametrize("name", ["code.py", "code.ipynb"])
+def test_code_is_judged_by_its_size(name: str, tmp_path: Path) -> None:
+    sparse(tmp_path / name, 6 << 30)
+    assert f"{name} has more than" in refused(tmp_path, "gradcheck", name)
+    assert f"{name} has more than" in refused(tmp_path, "gradcheck", f"{name}:Softmax")
