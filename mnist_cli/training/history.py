@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from mnist_cli.errors import DataError
+from mnist_cli.files.archive import LARGEST
 from mnist_cli.files.records import read_records
 
-LARGEST_LOG = 64 << 20
-"""Bytes of a log at most: an epoch takes about 200."""
+LARGEST_LOG = LARGEST // 4
+"""Bytes of a log at most: where an epoch has its longest line, as many as a model may have."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ def read_log(path: str | Path) -> list[Epoch]:
     advice = "name a file that 'mnist-cli train --log' wrote."
     try:
         with open(path, "rb") as file:
-            content = file.read(LARGEST_LOG + 1)
-        if len(content) > LARGEST_LOG:
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(LARGEST_LOG + 1) if size <= LARGEST_LOG else b""
+        if max(size, len(content)) > LARGEST_LOG:  # a device, as /dev/zero, says 0
             raise DataError(f"{path} is too large to be a log: {advice}")
         history = read_history(read_records(path, content.decode()))
     except OSError as error:

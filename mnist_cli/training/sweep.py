@@ -39,6 +39,7 @@ from mnist_cli.training.pool import is_given_up
 from mnist_cli.training.ranking import Group
 from mnist_cli.training.run import Run, run
 from mnist_cli.training.runs import Result
+from mnist_cli.training.sizes import check_sizes
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,7 @@ def sweep(
     """
     for each in planned:
         data.train.hold_out(each.recipe.validation)
+        check_sizes(each.recipe, is_model=True, is_checkpoint=False)
     runs.check_folder(out)
     there = _finished(out, data)
     todo = [each for each in planned if each.recipe not in there]

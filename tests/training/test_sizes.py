@@ -23,7 +23,7 @@ from mnist_cli.nn.mlp import MLP
 from mnist_cli.recipe import Recipe
 from mnist_cli.training import sizes
 from mnist_cli.training.checkpoint import Checkpoint
-from mnist_cli.training.history import Epoch
+from mnist_cli.training.history import LARGEST_LOG, Epoch
 from mnist_cli.training.run import run
 from mnist_cli.training.sizes import check_sizes
 
@@ -59,7 +59,17 @@ def test_a_training_whose_files_could_not_be_read_is_refused_before_it_begins(
     assert not {path.name for path in tmp_path.iterdir()} & {"c", "model.npz"}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_sweep_of_which_a_model_could_not_be_read_is_refused_before_it_begins(
+    cli: Cli, small_dir: Path, tmp_path: Path
+) -> None:
+    how = ("--data-dir", small_dir, "--vary", "hidden=4,170000", "--out", "s")
+    result = cli("sweep", *how)
+    assert result.exit_code == 2
+    assert "--hidden is 170000, which makes a model of more than the 512 MB" in result.stderr
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("limit", [1 << 20, (1 << 20) + 12_345])
 def test_up_to_the_limit_what_is_written_is_read_and_beyond_it_nothing_is_trained(
@@ -102,6 +112,11 @@ def test_an_epoch_in_a_file_is_no_longer_than_it_is_counted() -> None:
     number = -1.2345678901234567e-100
     epoch = Epoch(10**9, *[number] * 6)
     assert 4 * len(json.dumps(epoch.to_dict()) + ", ") <= sizes.EPOCH
+
+
+def test_a_log_of_as_many_epochs_as_a_model_may_have_can_be_read() -> None:
+    epochs = (archive.LARGEST - sizes.REST) // sizes.EPOCH
+    assert epochs * sizes.EPOCH // 4 <= LARGEST_LOG
 
 
 def test_where_training_may_end_early_its_epochs_are_not_counted() -> None:
