@@ -144,6 +144,8 @@ def _import(place: str) -> Imported:
         return import_folder(path)
     if all(part.isidentifier() for part in place.split(".")) and path.suffix not in _SUFFIXES:
         return import_module(place)
+    if os.path.exists(place) and not os.path.isdir(place):
+        raise UserCodeError(f"{place} is a pipe or a device: name a file.")
     if os.path.isdir(place):
         raise UserCodeError(f"{place} is a folder, but not a package: name a file in it.")
     beside = path.parent if os.path.isdir(path.parent) else Path()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnist_cli.errors import DataError, ModelError, SettingsError
+from mnist_cli.errors import DataError, MnistCliError, ModelError, SettingsError
 from mnist_cli.files.atomic import atomic_write
 from mnist_cli.files.records import json_line
 from mnist_cli.model import Model
@@ -147,6 +147,27 @@ def check_folder(out: Path) -> None:
         (out / ".writable").unlink()
     except OSError as error:
         raise SettingsError(f"`out` {out} cannot be written: {error.strerror}.") from error
+
+
+def check_free(folder: Path) -> None:
+    """Raise SettingsError if the folder of a run has a file in it that no run has written.
+
+    Of a model, `check_replaceable` knows more; and where there is one, the rest is the run's.
+    """
+    advice = "name another `out`, or replace it with `force`."
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder} is there already, and no folder: name another `out`.")
+    if (folder / MODEL).exists():
+        return
+    for name, read in ((RECIPE, Recipe.from_toml), (LOG, read_log)):
+        path = folder / name
+        try:
+            if path.is_file():
+                read(path)
+        except MnistCliError as error:
+            raise SettingsError(
+                f"{path} is there already, and no sweep has written it: {advice}"
+            ) from error
 
 
 def _kept(recipe: Recipe, history: Sequence[Epoch]) -> Epoch | None:

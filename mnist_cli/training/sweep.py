@@ -309,6 +309,7 @@ def _finished(out: Path, data: Dataset) -> dict[Recipe, Result]:
 
 
 def _check_folder_free(out: Path, planned: Planned, data: Dataset) -> None:
-    """Raise SettingsError if a run would replace one of other settings or data."""
-    model = out / planned.name / runs.MODEL
-    check_replaceable(model, planned.recipe, data.origin, None, None)
+    """Raise SettingsError if a run would replace one of other settings or data, or other files."""
+    folder = out / planned.name
+    runs.check_free(folder)
+    check_replaceable(folder / runs.MODEL, planned.recipe, data.origin, None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.result import Check, Group
 from mnist_cli.gradcheck.target import find, parse
 from mnist_cli.gradcheck.user_code import UserCodeError
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX pipes")
 
 LAYER = """
 class {name}:
@@ -138,6 +141,7 @@ def test_an_object_is_made_with_the_literals() -> None:
         ("sub/layers.py:Softmax", "no file sub/layers.py: did you mean|check its path"),
         ("nowhere_at_all:Softmax", "There is no module nowhere_at_all"),
         ("notes.txt", "notes.txt is neither a Python file"),
+        pytest.param("pipe.py", "pipe.py is a pipe or a device", marks=POSIX),
         ("layers.py:number(4)", "cannot be called"),
         (
             "layers.py:Softmax,number",
@@ -148,6 +152,8 @@ def test_an_object_is_made_with_the_literals() -> None:
 def test_what_is_not_there_is_told_with_what_may_be_meant(target: str, words: str) -> None:
     write("layers.py", LAYER.format(name="Softmax") + "number = 3\n")
     write("notes.txt", "")
+    if target == "pipe.py":
+        os.mkfifo(target)
     with pytest.raises(UserCodeError, match=words):
         find(target)
 

@@ -141,6 +141,27 @@ def test_other_settings_or_data_or_files_are_not_replaced_unless_forced(
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "recipe.toml"])
+def test_files_that_no_sweep_has_written_are_not_replaced_unless_forced(
+    name: str, swept: Sweeping, tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs" / "seed=0"
+    swept("seed=0")
+    (folder / "model.npz").unlink()  # what is left of a sweep that was killed is no hindrance
+    assert swept("seed=0")[1] == 1
+    (folder / "model.npz").unlink()
+    (folder / name).write_text("my thesis")
+    with pytest.raises(SettingsError, match=f"{name} is there already, and no sweep has written"):
+        swept("seed=0")
+    assert (folder / name).read_text() == "my thesis"
+    assert not (folder / "model.npz").exists()
+    assert swept("seed=0", force=True)[1] == 1
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "seed=0").touch()
+    with pytest.raises(SettingsError, match="seed=0 is there already, and no folder"):
+        swept("seed=0", out="other", force=False)
+
+
 def test_what_is_wrong_is_refused_before_anything_starts(
     swept: Sweeping, data: Dataset, tmp_path: Path
 ) -> None:
@@ -219,8 +240,7 @@ def test_a_worker_of_another_version_or_with_other_data_is_named(
 def test_a_run_that_cannot_be_written_ends_the_sweep(
     swept: Sweeping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "seed=1").touch()
+    (tmp_path / "runs" / "seed=1" / "recipe.toml").mkdir(parents=True)
     with pytest.raises(ModelError, match="seed=1 cannot be written"):
         swept("seed=0..2")
 
