@@ -67,7 +67,7 @@ print(moment, *sorted(statuses), file=sys.stderr)
 """Runs a command again and again, until a signal has come at each line that is run at its end."""
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+@pytest.mark.parametrize("name", [pytest.param("SIGINT", marks=pytest.mark.long), "SIGHUP"])
 def test_a_signal_at_any_line_after_the_work_is_a_sentence_or_a_quiet_end(
     name: str, tmp_path: Path
 ) -> None:

@@ -178,13 +178,13 @@ def name_without_end(size: int) -> bytes:
     return b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * size
 
 
-HARD = {
-    "a name without an end": name_without_end(30_000_000),
-    "a packed name without an end": gzip.compress(name_without_end(300_000_000), 1),
-    "a million empty parts": gzip.compress(b"") * 1_000_000,
-    "a million packed empty parts": gzip.compress(gzip.compress(b"") * 1_000_000),
-    "zeros after its end": gzip.compress(idx(8, 1) + b"\1") + bytes(30_000_000),
-    "packed zeros after its end": gzip.compress(
+HARD: dict[str, Callable[[], bytes]] = {
+    "a name without an end": lambda: name_without_end(30_000_000),
+    "a packed name without an end": lambda: gzip.compress(name_without_end(300_000_000), 1),
+    "a million empty parts": lambda: gzip.compress(b"") * 1_000_000,
+    "a million packed empty parts": lambda: gzip.compress(gzip.compress(b"") * 1_000_000),
+    "zeros after its end": lambda: gzip.compress(idx(8, 1) + b"\1") + bytes(30_000_000),
+    "packed zeros after its end": lambda: gzip.compress(
         gzip.compress(idx(8, 1) + b"\1") + bytes(300_000_000), 1
     ),
 }
@@ -192,7 +192,7 @@ HARD = {
 
 @pytest.mark.parametrize("case", HARD)
 def test_gzip_that_is_made_to_take_long_is_refused(case: str, folder: Path, tmp_path: Path) -> None:
-    (folder / f"{LABELS}.gz").write_bytes(HARD[case])
+    (folder / f"{LABELS}.gz").write_bytes(HARD[case]())
     assert LABELS in refused(tmp_path, "train", "--data-dir", "d")
 
 
