@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cli.data.dataset import Split
+from mnist_cli.data.dataset import Split, check_split
 from mnist_cli.errors import SettingsError
 from mnist_cli.images.augmentation import Distorter, Strengths
 from mnist_cli.images.inputs import to_inputs
@@ -154,11 +154,12 @@ def evaluate(models: Reader | Sequence[Reader], data: Split, *, views: int = 1) 
     Raises
     ------
     SettingsError
-        If there is no model, no image or no view.
+        If there is no model, no image or no view, or if the data are not images with labels.
     """
     members = models if isinstance(models, Sequence) else [models]
     if not members:
         raise SettingsError("`models` is empty: name at least one.")
+    check_split(data)
     if not len(data):
         raise SettingsError("`data` has no images: give at least one.")
     if views < 1:

@@ -53,6 +53,27 @@ class Split:
         return self[:kept], self[kept:]
 
 
+def check_split(data: object) -> None:
+    """Raise SettingsError unless these are images and labels as a `Split` has them."""
+    if not isinstance(data, Split):
+        what = f"a {type(data).__name__}"
+        advice = "give its `train` or `test`." if isinstance(data, Dataset) else "give a `Split`."
+        raise SettingsError(f"`data` is {what}, and no images with labels: {advice}")
+    images, labels = np.asarray(data.images), np.asarray(data.labels)
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
+        raise SettingsError(
+            f"`data` has images of {images.dtype} in the shape {images.shape}: give uint8 from 0 "
+            "(paper) to 255 (ink), in the shape (N, 28, 28)."
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+        raise SettingsError(
+            f"`data` has labels of {labels.dtype} in the shape {labels.shape}: give a whole number "
+            "for each image."
+        )
+    if len(labels) and not 0 <= labels.min() <= labels.max() <= 9:
+        raise SettingsError("`data` has labels that are no digits: give them from 0 to 9.")
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Both parts of a data set.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.data.dataset import Split
+from mnist_cli.data.dataset import Split, check_split
 from mnist_cli.errors import SettingsError, TrainingDivergedError, TrainingStoppedError
 from mnist_cli.evaluation import log_probabilities, measure
 from mnist_cli.images.preprocessing import preprocess
@@ -100,8 +100,10 @@ def train(
     TrainingStoppedError
         If `should_stop` said so.
     SettingsError
-        If the recipe does not go with the data, the checkpoint, or the model to start from.
+        If the recipe does not go with the data, the checkpoint, or the model to start from; or if
+        the data are not images with labels.
     """
+    check_split(data)
     say_if_alone(progress.remark)
     with one_blas_thread(progress.remark):
         loop = _Loop(recipe, data, start, resume, origin or {})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_cli.data.dataset import Split
+from mnist_cli.data.dataset import Dataset, Split
 from mnist_cli.data.loading import load_split
 from mnist_cli.errors import SettingsError, TrainingDivergedError
 from mnist_cli.evaluation import evaluate
 from mnist_cli.images.preprocessing import preprocess
+from mnist_cli.model import Model
+from mnist_cli.nn.mlp import MLP
 from mnist_cli.parallel import one_thread
 from mnist_cli.progress import Bar, Progress
 from mnist_cli.recipe import LEARNING_RATES, Recipe
@@ -68,6 +71,27 @@ def test_each_epoch_visits_every_image_once(data: Split, monkeypatch: pytest.Mon
     expected = [row.tobytes() for row in pixels[:, pixels.any(axis=0)]]
     assert seen != expected
     assert sorted(seen) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda data: Dataset("mnist", data, data, {}), "is a Dataset, .*give its `train`"),
+        (lambda data: (data.images, data.labels), "is a tuple"),
+        (lambda data: Split(data.images / 255, data.labels), "images of float64"),
+        (lambda data: Split(data.images.reshape(-1, 784), data.labels), r"shape \(1000, 784\)"),
+        (lambda data: Split(data.images, data.labels.astype(float)), "labels of float64"),
+        (lambda data: Split(data.images, data.labels[:9]), r"shape \(9,\)"),
+        (lambda data: Split(data.images, data.labels + np.uint8(1)), "no digits"),
+    ],
+)
+def test_what_is_no_data_is_refused_by_training_and_by_evaluation(
+    wrong: Callable[[Split], Any], words: str, data: Split
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        train(Recipe(hidden=2, epochs=1), wrong(data))
+    with pytest.raises(SettingsError, match=words):
+        evaluate(Model(MLP(2)), wrong(data))
 
 
 def test_what_is_held_out_is_not_learned_from(data: Split) -> None:
