@@ -79,11 +79,7 @@ def import_file(path: Path) -> Imported:
     UserCodeError
         If it is larger than any such file: nothing of it is read then.
     """
-    if path.stat().st_size > LARGEST[path.suffix]:
-        raise UserCodeError(
-            f"{path} has more than {LARGEST[path.suffix] >> 20} MB, which no code needs: name "
-            "another file."
-        )
+    _check_size(path)
     if path.suffix == ".ipynb":
         return _import_notebook(path)
     path = path.resolve()
@@ -203,14 +199,31 @@ def import_folder(path: Path) -> Imported:
     return found
 
 
+def _check_size(path: Path) -> None:
+    """Raise UserCodeError if a file is larger than any code is."""
+    largest = LARGEST.get(path.suffix)
+    if largest is not None and path.stat().st_size > largest:
+        raise UserCodeError(
+            f"{path} has more than {largest >> 20} MB, which no code needs: name another file."
+        )
+
+
+def _import_module_of(finder: Any, name: str) -> Any:
+    """Import a module of a package, unless it is too large."""
+    spec = finder.find_spec(name)
+    if spec is not None and spec.origin is not None:
+        _check_size(Path(spec.origin))
+    return importlib.import_module(name)
+
+
 def _import_all_of(package: Any, found: Imported) -> None:
     """Import the modules of a package, and those of the packages in it."""
-    for _, name, is_package in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for finder, name, is_package in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         last = name.rpartition(".")[2]
         if last in TESTS or last.startswith("test_"):
             continue
         try:
-            module = guarded(importlib.import_module, name)
+            module = guarded(_import_module_of, finder, name)
         except UserCodeError as error:
             found.left_out.append(LeftOut(name, f"cannot be imported. {error}", is_broken=True))
             continue

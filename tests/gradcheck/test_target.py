@@ -207,6 +207,15 @@ def test_a_module_of_a_name_that_is_taken_is_refused() -> None:
     assert names("json.py:Double") == ["Double"]
 
 
+def test_a_module_of_a_package_that_is_larger_than_code_is_left_out_unread() -> None:
+    write("package/__init__.py", "")
+    write("package/layers.py", LAYER.format(name="Double"))
+    write("package/data.py", "")
+    os.truncate("package/data.py", 6 << 30)  # sparse: it takes no room
+    assert names("package") == ["Double"]
+    assert "data.py has more than 4 MB" in reasons("package")["package.data"]
+
+
 @pytest.mark.parametrize("target", ["package", "package/", "./package"])
 def test_a_package_is_all_that_its_modules_define(target: str) -> None:
     write("package/__init__.py", "from .layers import Double\n" + LAYER.format(name="Own"))
