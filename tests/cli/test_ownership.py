@@ -328,7 +328,7 @@ class TestWhatIsSomethingElseIsKept:
         assert result.exit_code == 2
         assert "exists and is not a checkpoint: name another --checkpoint" in result.stderr
         assert cli(*how, "--out", "m.npz").exit_code == 0
-        assert "no checkpoint" in cli(*how, "--out", "n.npz", "--checkpoint", "m.npz").stderr
+        assert "not a checkpoint" in cli(*how, "--out", "n.npz", "--checkpoint", "m.npz").stderr
         Path("empty").touch()
         Path("other").write_text("no work at all")
         assert cli(*how, "--checkpoint", "empty").exit_code == 0

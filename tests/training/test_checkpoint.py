@@ -189,14 +189,14 @@ def test_a_training_whose_second_process_is_killed_ends_at_once_and_can_be_resum
     cli: Cli, small_dir: Path, tmp_path: Path
 ) -> None:
     how = ("--checkpoint", "c", "--checkpoint-every", 1000, "--json")
-    command = [*PROGRAM, *options(small_dir, *how, epochs=300)]
+    command = [*PROGRAM, *options(small_dir, *how, epochs=100)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         while not (tmp_path / "c").exists() or not children.read_text():
             time.sleep(0.001)
-        time.sleep(0.5)
+        time.sleep(0.2)
         while process.poll() is None:  # who is killed may have done its epoch already
             with suppress(FileNotFoundError, IndexError, ProcessLookupError):
                 os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
@@ -209,11 +209,11 @@ def test_a_training_whose_second_process_is_killed_ends_at_once_and_can_be_resum
     )
     assert stderr == f"Error: {json.loads(stdout)['error']}\n"
     reached = len(Checkpoint.load(tmp_path / "c").history)
-    assert reached < 300
+    assert reached < 100
     out = tmp_path / "resumed.npz"
     data = ("--data-dir", small_dir, "--quiet")
     assert cli("train", *data, "--resume", tmp_path / "c", "--out", out).exit_code == 0
-    assert out.read_bytes() == model_after(small_dir, tmp_path / "whole.npz", epochs=300)
+    assert out.read_bytes() == model_after(small_dir, tmp_path / "whole.npz", epochs=100)
 
 
 def test_a_resumed_training_takes_its_settings_from_the_checkpoint(

@@ -134,7 +134,7 @@ def test_other_settings_or_data_or_files_are_not_replaced_unless_forced(
     with pytest.raises(SettingsError, match="another data"):
         swept("seed=0..1")
     file.write_text("mine")
-    with pytest.raises(SettingsError, match="no model"):
+    with pytest.raises(SettingsError, match="not a model"):
         swept("seed=0..1")
     assert file.read_text() == "mine"
     assert swept("seed=0..1", force=True)[1] == 1
