@@ -246,7 +246,7 @@ def samples(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes, Random], by
     images = rng.integers(256, size=(6, 28, 28), dtype=np.uint8)
     write_idx(folder / "images", images)
     write_idx(folder / "images.gz", images)
-    recipe = Recipe(hidden=2, epochs=1)
+    recipe = Recipe(hidden=2, epochs=1, sampling="loss")
     labels = np.arange(6, dtype=np.uint8)
     checkpoints: list[Any] = []
     origin = {"dataset": "mnist", "data": {}}
