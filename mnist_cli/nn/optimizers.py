@@ -33,6 +33,17 @@ class Optimizer(Protocol):
         """What it remembers of earlier gradients, by the formula's letters; not copies."""
 
 
+FADED = 1e-20
+"""What is remembered of a weight that no longer gets a gradient is set to 0 below this.
+
+It cannot change a weight any more. If it went on to fade, it would come below 1e-38, to the
+denormal numbers of float32, with which processors compute a hundred times slower.
+"""
+
+FADING = 256
+"""Steps between two searches for what has faded: in so many, 0.9 makes 1e-32 of 1e-20."""
+
+
 class SGD:
     """Stochastic gradient descent with momentum: ``v ← μ·v + g``, ``w ← w − η·v``.
 
@@ -64,11 +75,17 @@ class SGD:
 
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Change ``parameters`` in place, by ``−η·v`` and the decay."""
+        self._remember(gradients)
+        parameters *= 1 - learning_rate * self.weight_decay
+        parameters -= learning_rate * self.v
+
+    def _remember(self, gradients: Array) -> None:
+        """Count a step, and let ``v`` be ``μ·v + g``."""
         self.steps += 1
         self.v *= self.momentum
         self.v += gradients
-        parameters *= 1 - learning_rate * self.weight_decay
-        parameters -= learning_rate * self.v
+        if self.steps % FADING == 0:
+            forget_faded(self.v)
 
 
 class Adam:
@@ -110,6 +127,8 @@ class Adam:
         self.m += (1 - self.beta1) * gradients
         self.v *= self.beta2
         self.v += (1 - self.beta2) * gradients**2
+        if self.steps % FADING == 0:
+            forget_faded(self.m)
         parameters *= 1 - learning_rate * self.weight_decay
         # η·m̂/(√v̂ + ε) with both corrections in two numbers, which spares two passes.
         lacking = math.sqrt(1 - self.beta2**self.steps)
@@ -157,9 +176,7 @@ class Muon(SGD):
 
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Change ``parameters`` in place, by ``−η/3·U·Rᵀ`` and ``−η·v``, and the decay."""
-        self.steps += 1
-        self.v *= self.momentum
-        self.v += gradients
+        self._remember(gradients)
         parameters *= 1 - learning_rate * self.weight_decay
         end = math.prod(self.shape)
         W1, V = (vector[:end].reshape(self.shape) for vector in (parameters, self.v))
@@ -167,6 +184,11 @@ class Muon(SGD):
             block = np.s_[:, start : start + self.columns]
             W1[block] -= self.share * learning_rate * orthogonalized(V[block])
         parameters[end:] -= learning_rate * self.v[end:]
+
+
+def forget_faded(memory: Array) -> None:
+    """Set to 0 what is smaller than `FADED`."""
+    memory[np.abs(memory) < FADED] = 0
 
 
 def orthogonalized(V: Array, steps: int = 3) -> Array:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mnist_cli.nn import optimizers
 from mnist_cli.nn.layers import Array
 from mnist_cli.nn.optimizers import SGD, Adam, Muon, Optimizer, orthogonalized
 
@@ -40,6 +41,48 @@ def test_adam_follows_its_formula(rng: np.random.Generator) -> None:
         m, v = 0.8 * m + 0.2 * g, 0.999 * v + 0.001 * g**2
         expected = expected - 0.1 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
     np.testing.assert_allclose(w, expected, rtol=1e-10)
+
+
+SHAPE = (40, 6)
+
+
+def make(name: str, w: Array) -> Optimizer:
+    made: dict[str, Optimizer] = {"sgd": SGD(w), "adam": Adam(w), "muon": Muon(w, SHAPE)}
+    return made[name]
+
+
+def descend(name: str, steps: int) -> tuple[Array, Optimizer]:
+    """Train weights of which every other one gets a gradient in the first steps alone."""
+    rng = np.random.default_rng(6)
+    w = rng.standard_normal(SHAPE[0] * SHAPE[1] + 10).astype("f4")
+    optimizer = make(name, w)
+    for step in range(steps):
+        g = rng.standard_normal(len(w)).astype("f4")
+        g[::2] *= step < 5
+        optimizer.step(w, g, 1e-3)
+    return w, optimizer
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "muon"])
+def test_what_fades_ends_at_zero_and_never_among_denormal_numbers(name: str) -> None:
+    """With these, a step would take many times as long."""
+    _, optimizer = descend(name, 1500)
+    faded = optimizer.memory["m" if name == "adam" else "v"]
+    assert (faded[::2] == 0).all()
+    assert (faded[1::2] != 0).all()
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_that_it_ends_at_zero_changes_no_bit_of_a_weight(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, _ = descend(name, 1500)
+    monkeypatch.setattr(optimizers, "forget_faded", lambda memory: None)
+    fading, optimizer = descend(name, 1500)
+    assert weights.tobytes() == fading.tobytes()
+    faded = abs(optimizer.memory["m" if name == "adam" else "v"][::2])
+    assert (faded < np.finfo("f4").tiny).all()
+    assert (faded > 0).any(), "denormal numbers, which 0.9 does not make smaller"
 
 
 def test_orthogonalized_keeps_the_directions_and_makes_all_about_as_large(
