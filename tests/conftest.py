@@ -44,8 +44,11 @@ NAMES = [f"{stem}.gz" for stems in STEMS.values() for stem in stems]
 settings.register_profile("any machine", deadline=None)  # it may be busy
 settings.load_profile("any machine")
 
-# A shell starts what it puts in the background with Ctrl-C ignored, and so are our programs then.
+# A shell starts what it puts in the background with Ctrl-C ignored, and nohup with SIGHUP; our
+# programs would ignore them, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def gradient(f: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[np.float64]:
