@@ -199,8 +199,8 @@ def sweep(
     except KeyboardInterrupt as stop:
         status = stop.exit_status if isinstance(stop, Terminated) else 130
         raise TrainingStoppedError(
-            f"Interrupted: {told.done} of {len(planned)} runs are done and kept in {out}; the same "
-            "command continues.",
+            f"Interrupted: {told.done} of {len(planned)} runs are done and kept in {out}; to "
+            "continue, give the same command again.",
             status,
         ) from stop
     groups = rank([each.varied for each in swept.planned], swept.results)

@@ -272,8 +272,8 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
     assert process.returncode == status
     if status > 0:
         assert re.search(
-            r"Error: Interrupted: \d of 10 runs are done and kept in .*runs; the same command goes "
-            r"on\.\n\Z",
+            r"Error: Interrupted: \d of 10 runs are done and kept in .*runs; to continue, give the "
+            r"same command again\.\n\Z",
             stderr,
         )
         assert "Traceback" not in stderr
