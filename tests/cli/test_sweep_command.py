@@ -297,4 +297,4 @@ def test_ctrl_c_on_a_terminal_is_for_all_and_one_sentence_is_left(
     status, shown = on_a_terminal(how, tmp_path, interrupt=b"best ")
     assert status == 130
     assert b"Traceback" not in shown
-    assert b"the same command continues." in shown
+    assert b"give the same command again." in shown
