@@ -37,7 +37,7 @@ FADED = 1e-20
 """What is remembered of a weight that no longer gets a gradient is set to 0 below this.
 
 It cannot change a weight any more. If it went on to fade, it would come below 1e-38, to the
-denormal numbers of float32, with which processors compute a hundred times slower.
+denormal numbers of float32, with which processors compute many times slower.
 """
 
 FADING = 256

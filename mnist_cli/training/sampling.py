@@ -31,8 +31,9 @@ NEWS = 0.5
 class Sampler(Protocol):
     """What draws the images of an epoch, and has the loss that goes with it."""
 
-    losses: NDArray[np.float32] | None
-    """What is remembered from one epoch to the next: the loss of each image."""
+    @property
+    def losses(self) -> NDArray[np.float32] | None:
+        """What is remembered from one epoch to the next: the loss of each image."""
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
         """Return the images of an epoch, in the order in which they are seen."""
@@ -97,14 +98,11 @@ class ByLoss:
         How many there are.
     """
 
-    losses: NDArray[np.float32] | None
-
     def __init__(self, images: int):
         self.criterion = WeightedCrossEntropy()
         # One part of the network computes the loss, perhaps in another process.
-        self.remembered: NDArray[np.float32] = shared_zeros((images,), np.float32)
-        self.remembered[:] = math.log(CLASSES)
-        self.losses = self.remembered
+        self.losses: NDArray[np.float32] = shared_zeros((images,), np.float32)
+        self.losses[:] = math.log(CLASSES)
         self.weights = np.ones(images, np.float32)
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -114,8 +112,8 @@ class ByLoss:
         ``u, u + 1, u + 2, …`` hit it that often, to the integer below or above; with a random ``u``
         below 1. So the number that is drawn has the least noise (systematic sampling).
         """
-        images = len(self.remembered)
-        roots = np.sqrt(self.remembered, dtype=np.float64)
+        images = len(self.losses)
+        roots = np.sqrt(self.losses, dtype=np.float64)
         sizes = np.maximum(roots, FLOOR * roots.mean())
         expected = sizes * (images / sizes.sum())
         self.weights[:] = 1 / expected
@@ -135,8 +133,8 @@ class ByLoss:
 
     def remember(self, batch: NDArray[np.intp]) -> None:
         """Remember the mean of the new losses and of what was remembered."""
-        before = self.remembered[batch]
-        self.remembered[batch] = before + NEWS * (self.criterion.losses - before)
+        before = self.losses[batch]
+        self.losses[batch] = before + NEWS * (self.criterion.losses - before)
 
     def count(self, batch: NDArray[np.intp]) -> float:
         """Return the sum of their weights."""

@@ -15,7 +15,7 @@ IMAGES = 500
 def sampler() -> ByLoss:
     """One that remembers losses as they are late in training: most are near zero."""
     made = ByLoss(IMAGES)
-    made.remembered[:] = np.random.default_rng(1).exponential(1, IMAGES) ** 6
+    made.losses[:] = np.random.default_rng(1).exponential(1, IMAGES) ** 6
     return made
 
 
@@ -34,7 +34,7 @@ def test_the_first_epoch_sees_each_image_once(images: int) -> None:
 
 def test_an_image_is_drawn_in_proportion_to_the_root_of_its_loss(sampler: ByLoss) -> None:
     rng = np.random.default_rng(2)
-    roots = np.sqrt(sampler.remembered.astype("f8"))
+    roots = np.sqrt(sampler.losses.astype("f8"))
     roots = np.maximum(roots, FLOOR * roots.mean())
     expected = IMAGES * roots / roots.sum()
     counts = np.array([np.bincount(sampler.draw(rng), minlength=IMAGES) for _ in range(400)])
@@ -60,7 +60,7 @@ def test_weighted_the_drawn_images_have_the_mean_of_all(sampler: ByLoss) -> None
 
 def test_what_is_remembered_is_half_new() -> None:
     sampler = ByLoss(4)
-    sampler.remembered[:] = [4, 3, 2, 1]
+    sampler.losses[:] = [4, 3, 2, 1]
     logits = np.zeros((2, 10), np.float32)
     logits[1, 7] = np.log(91)  # that of class 7 is 0.91
     rows = np.eye(10, dtype=np.float32)[[7, 7]]
@@ -71,5 +71,5 @@ def test_what_is_remembered_is_half_new() -> None:
     assert loss == pytest.approx((2 * losses[0] + 0.5 * losses[1]) / 2, rel=1e-6)
     sampler.remember(batch)
     expected = [(4 + losses[1]) / 2, 3, (2 + losses[0]) / 2, 1]
-    np.testing.assert_allclose(sampler.remembered, expected, rtol=1e-6)
+    np.testing.assert_allclose(sampler.losses, expected, rtol=1e-6)
     assert sampler.count(batch) == 2.5
