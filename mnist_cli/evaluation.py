@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,7 @@ class Misread:
     probability: float
 
 
+@runtime_checkable
 class Reader(Protocol):
     """What reads images: a `mnist_cli.model.Model`."""
 
@@ -154,11 +155,10 @@ def evaluate(models: Reader | Sequence[Reader], data: Split, *, views: int = 1) 
     Raises
     ------
     SettingsError
-        If there is no model, no image or no view, or if the data are not images with labels.
+        If there is no model, no image or no view; or if one of these is something else.
     """
-    members = models if isinstance(models, Sequence) else [models]
-    if not members:
-        raise SettingsError("`models` is empty: name at least one.")
+    several = models if isinstance(models, Sequence) else [models]
+    members = check_models("models", [models] if isinstance(models, str) else several)
     check_split(data)
     if not len(data):
         raise SettingsError("`data` has no images: give at least one.")
@@ -166,6 +166,20 @@ def evaluate(models: Reader | Sequence[Reader], data: Split, *, views: int = 1) 
         raise SettingsError(f"`views` is {views}, but must be at least 1.")
     each = [model.log_probabilities(data.images, views) for model in members]
     return measure(committee(each), data.labels)
+
+
+def check_models(name: str, models: Sequence[object]) -> list[Reader]:
+    """Return these models, or raise SettingsError if they are something else, or none."""
+    if not models:
+        raise SettingsError(f"`{name}` is empty: name at least one.")
+    checked = []
+    for model in models:
+        if not isinstance(model, Reader):
+            has_one = hasattr(model, "model")
+            advice = "give its `model`." if has_one else "give what `Model.load(path)` returns."
+            raise SettingsError(f"`{name}`: a {type(model).__name__} is no model; {advice}")
+        checked.append(model)
+    return checked
 
 
 def log_probabilities(

@@ -273,6 +273,15 @@ class Recipe:
         return {name: value for name, value in self.to_dict().items() if value != plain[name]}
 
 
+def check_recipe(recipe: object) -> None:
+    """Raise SettingsError if this is no recipe."""
+    if not isinstance(recipe, Recipe):
+        raise SettingsError(
+            f"`recipe` is a {type(recipe).__name__}, and no recipe: give `Recipe(hidden=128)`, or "
+            "`Recipe.from_dict(...)`."
+        )
+
+
 SETTINGS: dict[str, Setting] = settings_of(Recipe)
 """Everything that is known of each setting, by its name."""
 

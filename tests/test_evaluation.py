@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,6 +19,8 @@ from mnist_cli.evaluation import (
 )
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
+from mnist_cli.parallel import workers_for
+from mnist_cli.training.loop import Trained
 
 
 @pytest.fixture
@@ -70,6 +75,20 @@ def test_nothing_to_measure_with_or_on_is_refused(network: MLP, digits: Split) -
         evaluate(Model(network), digits[:0])
     with pytest.raises(SettingsError, match="`views` is 0, but must be at least 1"):
         evaluate(Model(network), digits, views=0)
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        ("model.npz", r"a str is no model; give what `Model.load\(path\)` returns"),
+        (Path("model.npz"), "a PosixPath is no model"),
+        ([Model(MLP(2)), "b.npz"], "a str is no model"),
+        (Trained(Model(MLP(2)), workers_for(1)), "a Trained is no model; give its `model`"),
+    ],
+)
+def test_what_is_no_model_is_told_how_to_become_one(models: Any, words: str, digits: Split) -> None:
+    with pytest.raises(SettingsError, match=words):
+        evaluate(models, digits)
 
 
 def test_a_committee_averages_probabilities(rng: np.random.Generator) -> None:

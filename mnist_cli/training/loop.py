@@ -12,14 +12,14 @@ import numpy as np
 
 from mnist_cli.data.dataset import Split, check_split
 from mnist_cli.errors import SettingsError, TrainingDivergedError, TrainingStoppedError
-from mnist_cli.evaluation import log_probabilities, measure
+from mnist_cli.evaluation import check_models, log_probabilities, measure
 from mnist_cli.images.preprocessing import preprocess
 from mnist_cli.model import Model
 from mnist_cli.nn.mlp import MLP
 from mnist_cli.parallel import Workers, say_if_alone
 from mnist_cli.parallel.blas import one_blas_thread
 from mnist_cli.progress import SILENT, Bar, Progress
-from mnist_cli.recipe import Recipe
+from mnist_cli.recipe import Recipe, check_recipe
 from mnist_cli.training.checkpoint import Checkpoint, is_over
 from mnist_cli.training.coarse import CoarseDescent
 from mnist_cli.training.descent import Descent
@@ -101,8 +101,9 @@ def train(
         If `should_stop` said so.
     SettingsError
         If the recipe does not go with the data, the checkpoint, or the model to start from; or if
-        the data are not images with labels.
+        one of them is something else.
     """
+    check_recipe(recipe)
     check_split(data)
     say_if_alone(progress.remark)
     with one_blas_thread(progress.remark):
@@ -239,6 +240,7 @@ class _Loop:
 
 def check_fits(start: Model, recipe: Recipe) -> None:
     """Raise SettingsError if a recipe cannot begin with the weights of a model."""
+    check_models("start", [start])
     if start.network.hidden != recipe.hidden:
         raise SettingsError(
             f"`hidden` is {recipe.hidden}, but the model to start from has {start.network.hidden}: "

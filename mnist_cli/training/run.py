@@ -28,7 +28,7 @@ from mnist_cli.files.targets import check_distinct, check_kept, check_writable, 
 from mnist_cli.model import Format, Model, check_format
 from mnist_cli.parallel import Workers
 from mnist_cli.progress import SILENT, Progress
-from mnist_cli.recipe import Recipe
+from mnist_cli.recipe import Recipe, check_recipe
 from mnist_cli.settings import Setting
 from mnist_cli.texts import as_written
 from mnist_cli.training.checkpoint import Checkpoint
@@ -232,7 +232,9 @@ class _Plan:
         if resume is not None and start is not None:
             raise SettingsError("`resume` and `start` cannot be used together: leave one out.")
         resumed = Checkpoint.load(resume) if resume is not None else None
-        recipe = recipe or (resumed.recipe if resumed else Recipe())
+        if recipe is None:
+            recipe = resumed.recipe if resumed else Recipe()
+        check_recipe(recipe)
         check_sizes(recipe, paths["out"] is not None, paths["checkpoint"] is not None)
         if paths["checkpoint"] and (not resumed or not is_same(paths["checkpoint"], resume or "")):
             check_finished(paths["checkpoint"], force)

@@ -22,6 +22,7 @@ from mnist_cli.recipe import LEARNING_RATES, Recipe
 from mnist_cli.training.checkpoint import Checkpoint
 from mnist_cli.training.history import Epoch
 from mnist_cli.training.loop import train
+from mnist_cli.training.run import run
 
 
 @pytest.fixture
@@ -92,6 +93,17 @@ def test_what_is_no_data_is_refused_by_training_and_by_evaluation(
         train(Recipe(hidden=2, epochs=1), wrong(data))
     with pytest.raises(SettingsError, match=words):
         evaluate(Model(MLP(2)), wrong(data))
+
+
+def test_what_is_no_recipe_or_no_model_is_refused(data: Split) -> None:
+    settings: Any = {"hidden": 2}
+    with pytest.raises(SettingsError, match="`recipe` is a dict, and no recipe: give `Recipe"):
+        train(settings, data)
+    with pytest.raises(SettingsError, match="`recipe` is a dict"):
+        run(settings)
+    path: Any = "model.npz"
+    with pytest.raises(SettingsError, match="`start`: a str is no model"):
+        train(Recipe(hidden=2, epochs=1), data, start=path)
 
 
 def test_what_is_held_out_is_not_learned_from(data: Split) -> None:
