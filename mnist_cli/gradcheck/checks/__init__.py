@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mnist_cli.gradcheck.checks import gradients, large_inputs, ranges, side_effects
 from mnist_cli.gradcheck.checks.inspection import Inspection, skipped
+from mnist_cli.gradcheck.kinds import KINDS, row_name
 from mnist_cli.gradcheck.operation import Operation
 from mnist_cli.gradcheck.request import Request
 from mnist_cli.gradcheck.result import Check
@@ -30,12 +31,22 @@ ROWS: dict[str, Callable[[Inspection], Iterator[Check]]] = {
 
 
 def inspect(operation: Operation, request: Request) -> Inspection:
-    """Make all rows of an operation."""
+    """Make all rows of an operation, but for those that the request leaves out."""
     found = Inspection(operation, request)
     for kind, make in ROWS.items():
+        if kind in request.skip:
+            found.checks.append(left_out(kind.replace("-", " "), KINDS[kind], kind))
+            continue
         for check in make(found):
-            check = replace(check, kind=kind)
-            if {kind, check.name.replace(" ", "-")} & request.skip:
-                check = skipped(check.name, check.formula, "left out by --skip", kind)
-            found.checks.append(check)
+            is_left_out = row_name(check.name) in request.skip
+            found.checks.append(
+                left_out(check.name, check.formula, kind)
+                if is_left_out
+                else replace(check, kind=kind)
+            )
     return found
+
+
+def left_out(name: str, formula: str, kind: str) -> Check:
+    """Return a row that was not to be made."""
+    return skipped(name, formula, "left out by --skip", kind)
