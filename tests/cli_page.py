@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.testing import CliRunner
 
+from mnist_cli.cli.commands import commands_of
 from mnist_cli.cli.main import main
 
 INTRODUCTION = """# The commands
@@ -18,7 +19,7 @@ What `--help` prints, of the program and of each command.
 def commands(group: click.Group, above: tuple[str, ...] = ()) -> dict[str, click.Command]:
     """Return all commands of a group, by their words, in their order."""
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    for name, command in commands_of(group).items():
         words = (*above, name)
         found[" ".join(words)] = command
         if isinstance(command, click.Group):

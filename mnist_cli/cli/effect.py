@@ -10,6 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from mnist_cli.cli.commands import commands_of
+
 GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 PREFIX = "MNIST_CLI_"
@@ -79,11 +81,13 @@ def _option(context: click.Context, name: str) -> str:
 
 def refuse_misspelt_variables(group: click.Group) -> None:
     """Raise UsageError if a variable is set that is not read, but is near one that is."""
-    known = {*OTHER_VARIABLES, *_variables(group)}
-    for name in sorted(os.environ):
-        unprefixed = name.removeprefix(PREFIX)
-        if name == unprefixed or name in known or unprefixed.startswith("TEST_"):
+    ours = [name for name in sorted(os.environ) if name.startswith(PREFIX)]
+    asked = [n for n in ours if n not in OTHER_VARIABLES and not n.startswith(f"{PREFIX}TEST_")]
+    known = {*OTHER_VARIABLES, *_variables(group)} if asked else set()
+    for name in asked:
+        if name in known:
             continue
+        unprefixed = name.removeprefix(PREFIX)
         # Of MNIST_CLI_HIDDEN, the command is missing.
         near = [other for other in sorted(known) if other.endswith(f"_{unprefixed}")]
         if not near:
@@ -98,7 +102,7 @@ def refuse_misspelt_variables(group: click.Group) -> None:
 
 def _variables(group: click.Group, prefix: str = PREFIX) -> Iterator[str]:
     """Yield the variables that set the options of all commands, and of those in groups of them."""
-    for command_name, command in group.commands.items():
+    for command_name, command in commands_of(group).items():
         if isinstance(command, click.Group):
             yield from _variables(command, f"{prefix}{command_name}_")
         for parameter in command.params:

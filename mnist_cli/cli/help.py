@@ -90,14 +90,6 @@ class Command(click.Command):
         return f". Did you mean {' or '.join(near)}?" if near else ""
 
 
-class CommandsInOrder(click.Group):
-    """A group that lists its commands as they were added, in the order of work."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands."""
-        return list(self.commands)
-
-
 def heading_of(parameter: click.Parameter) -> str:
     """Return under which heading an option is listed."""
     if isinstance(parameter, SettingOption):

@@ -15,23 +15,11 @@ import click
 from click.core import ParameterSource
 
 from mnist_cli import __version__
-from mnist_cli.cli.completion import completion
-from mnist_cli.cli.download import download
-from mnist_cli.cli.draw import draw
+from mnist_cli.cli.commands import CommandsOnDemand
 from mnist_cli.cli.effect import refuse_misspelt_variables
-from mnist_cli.cli.evaluate import evaluate
-from mnist_cli.cli.gradcheck import gradcheck
-from mnist_cli.cli.help import CommandsInOrder
 from mnist_cli.cli.options import in_options
 from mnist_cli.cli.output import LONGEST_SENTENCE, Document, printable, to_json
-from mnist_cli.cli.pack import pack
-from mnist_cli.cli.plot import plot
-from mnist_cli.cli.predict import predict
-from mnist_cli.cli.report import report
-from mnist_cli.cli.show import show
 from mnist_cli.cli.signals import Terminated, termination
-from mnist_cli.cli.sweep import sweep
-from mnist_cli.cli.train import train
 from mnist_cli.errors import (
     DataError,
     MnistCliError,
@@ -77,7 +65,7 @@ def is_for_want_of_room(error: BaseException) -> bool:
     return False
 
 
-class SentenceGroup(CommandsInOrder):
+class SentenceGroup(CommandsOnDemand):
     """A group whose errors are one sentence on stderr, whatever raised them."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -215,13 +203,3 @@ def environment_variable(context: click.Context, parameter: click.Parameter) -> 
 @click.version_option(__version__, prog_name="mnist-cli")
 def main() -> None:
     """Train a 784-hidden-10 network on MNIST in plain NumPy, and check its gradients."""
-
-
-COMMANDS = (
-    *(gradcheck, download, train, evaluate, show, predict, draw, plot, report, pack, sweep),
-    completion,
-)
-"""In the order of work, as ``--help`` lists them."""
-
-for command in COMMANDS:
-    main.add_command(command)

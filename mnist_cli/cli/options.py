@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from mnist_cli.cli.commands import commands_of
 from mnist_cli.cli.output import Document
 from mnist_cli.data.sources import SOURCES, in_folders
 from mnist_cli.errors import MnistCliError
@@ -149,12 +150,13 @@ def in_options(error: MnistCliError, group: click.Group) -> str:
 
     What a gradient check says in backticks is somebody's code, and stays.
     """
-    if type(error).__module__ != MnistCliError.__module__:
-        return str(error)
+    sentence = str(error)
+    if type(error).__module__ != MnistCliError.__module__ or "`" not in sentence:
+        return sentence
     names = {
         f"`{parameter.name}`": max(parameter.opts, key=len)
-        for command in group.commands.values()
+        for command in commands_of(group).values()
         for parameter in command.params
         if isinstance(parameter, click.Option)
     }
-    return re.sub(r"`\w+`", lambda found: names.get(found[0], found[0]), str(error))
+    return re.sub(r"`\w+`", lambda found: names.get(found[0], found[0]), sentence)

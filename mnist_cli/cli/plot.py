@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnist_cli.cli import options, output
+from mnist_cli.cli.commands import CommandsInOrder
 from mnist_cli.cli.effect import refuse_without_effect
-from mnist_cli.cli.help import Command, CommandsInOrder
+from mnist_cli.cli.help import Command
 from mnist_cli.cli.reading import read_images, reads_images
 from mnist_cli.cli.recipe_options import option_of
 from mnist_cli.errors import ModelError, SettingsError

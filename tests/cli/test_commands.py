@@ -18,6 +18,7 @@ from conftest import Cli, on_a_terminal, on_screen
 
 from mnist_cli import __version__
 from mnist_cli import cli as cli_package
+from mnist_cli.cli.commands import commands_of
 from mnist_cli.cli.main import main
 from mnist_cli.nn.layers import ReLU, Softmax
 from mnist_cli.training import run
@@ -25,7 +26,7 @@ from mnist_cli.training import run
 
 def every_command(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
     """Yield each command with its name, those in groups too: plot curves, say."""
-    for name, command in group.commands.items():
+    for name, command in commands_of(group).items():
         yield before + name, command
         if isinstance(command, click.Group):
             yield from every_command(command, f"{before}{name} ")
@@ -49,7 +50,7 @@ def model(cli: Cli, trained_dir: Path) -> Path:
 
 def test_each_command_has_a_file_of_its_own() -> None:
     files = {file.stem for file in Path(cli_package.__file__).parent.glob("*.py")}
-    assert {"train", "evaluate", "gradcheck"} <= set(main.commands) <= files
+    assert {"train", "evaluate", "gradcheck"} <= set(commands_of(main)) <= files
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
