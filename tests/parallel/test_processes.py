@@ -212,7 +212,7 @@ def test_all_can_be_stopped_together_and_go_on() -> None:
     ) as first:
         assert first.stderr
         first.stderr.readline()
-        for _ in range(3):
+        for _ in range(2):
             os.killpg(first.pid, signal.SIGSTOP)
             time.sleep(1)
             os.killpg(first.pid, signal.SIGCONT)

@@ -189,7 +189,7 @@ def test_a_training_whose_second_process_is_killed_ends_at_once_and_can_be_resum
     cli: Cli, small_dir: Path, tmp_path: Path
 ) -> None:
     how = ("--checkpoint", "c", "--checkpoint-every", 1000, "--json")
-    command = [*PROGRAM, *options(small_dir, *how, epochs=100)]
+    command = [*PROGRAM, *options(small_dir, *how, epochs=30)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
@@ -209,11 +209,11 @@ def test_a_training_whose_second_process_is_killed_ends_at_once_and_can_be_resum
     )
     assert stderr == f"Error: {json.loads(stdout)['error']}\n"
     reached = len(Checkpoint.load(tmp_path / "c").history)
-    assert reached < 100
+    assert reached < 30
     out = tmp_path / "resumed.npz"
     data = ("--data-dir", small_dir, "--quiet")
     assert cli("train", *data, "--resume", tmp_path / "c", "--out", out).exit_code == 0
-    assert out.read_bytes() == model_after(small_dir, tmp_path / "whole.npz", epochs=100)
+    assert out.read_bytes() == model_after(small_dir, tmp_path / "whole.npz", epochs=30)
 
 
 def test_a_resumed_training_takes_its_settings_from_the_checkpoint(
