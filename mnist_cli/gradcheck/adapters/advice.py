@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from mnist_cli.gradcheck.adapters.objects import methods
+from mnist_cli.gradcheck.adapters.methods import methods
 from mnist_cli.gradcheck.adapters.signature import arguments
 from mnist_cli.gradcheck.adapters.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS
 from mnist_cli.gradcheck.request import Code, Request

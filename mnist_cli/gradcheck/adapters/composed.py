@@ -19,15 +19,13 @@ from typing import Any
 from mnist_cli.gradcheck.adapters.backwards import by_name
 from mnist_cli.gradcheck.adapters.forwards import STRENGTH, Call, calls
 from mnist_cli.gradcheck.adapters.making import ONE_OUTPUT, SIZES, guesses, seeded
-from mnist_cli.gradcheck.adapters.objects import in_double_precision, made, methods
+from mnist_cli.gradcheck.adapters.methods import methods, passes
+from mnist_cli.gradcheck.adapters.objects import in_double_precision, made
 from mnist_cli.gradcheck.adapters.reading import Cost, Reading, Slot, literal
 from mnist_cli.gradcheck.adapters.signature import arguments
 from mnist_cli.gradcheck.adapters.state import State, is_float_array
 from mnist_cli.gradcheck.adapters.vocabulary import (
-    BACKWARDS,
     CONTAINERS,
-    DERIVATIVES,
-    FORWARDS,
     STRENGTHS,
     is_label,
     plain,
@@ -78,8 +76,7 @@ def readings(code: Code, request: Request, module: Mapping[str, Any]) -> Iterato
 
 def of_methods(thing: Any, request: Request, module: Mapping[str, Any]) -> Iterator[Reading]:
     """Yield the ways in which three methods may be read, or two and a function beside the class."""
-    forwards = methods(thing, FORWARDS, request.forward)
-    backwards = methods(thing, (*BACKWARDS, *DERIVATIVES), request.backward)
+    forwards, backwards, derivatives = passes(thing, request)
     own = [(name, name, getattr(thing, name)) for name in methods(thing, tuple(dir(thing)), None)]
     functions = {n: each for n, each in module.items() if inspect.isfunction(each)}
     beside = [(name, each, each) for name, each in functions.items()]
@@ -87,7 +84,7 @@ def of_methods(thing: Any, request: Request, module: Mapping[str, Any]) -> Itera
         ahead = getattr(thing, forward)
         if len([a for a in arguments(ahead) if a.is_required]) != 1:
             continue
-        for backward in backwards:
+        for backward in (*backwards, *derivatives):
             for call in calls(ahead, request):
                 for costs in (own, beside):
                     found = list(_composed(ahead, getattr(thing, backward), call, costs, request))

@@ -23,15 +23,14 @@ import numpy as np
 from mnist_cli.gradcheck.adapters.backwards import backward_slots
 from mnist_cli.gradcheck.adapters.drawing import FEATURES, Draw
 from mnist_cli.gradcheck.adapters.forwards import Call, calls, of_places
+from mnist_cli.gradcheck.adapters.methods import passes
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot, data
 from mnist_cli.gradcheck.adapters.signature import arguments, takes_any
 from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array
 from mnist_cli.gradcheck.adapters.surroundings import surroundings
 from mnist_cli.gradcheck.adapters.vocabulary import (
     BACKWARDS,
-    DERIVATIVES,
     DOUT,
-    FORWARDS,
     OUTPUT,
     OUTPUTS,
     is_dout,
@@ -51,32 +50,10 @@ HELD_INPUTS = ("input", "inputs", "x", "z", "data", "a", "logits", "X", "in_", "
 """Where an object whose forward takes nothing may have its input."""
 
 
-def methods(thing: Any, names: tuple[str, ...], wanted: str | None) -> list[str]:
-    """Return which of some methods an object has; the one that was asked for, if one was."""
-    found = []
-    for name in (wanted,) if wanted else names:
-        try:
-            method = getattr(thing, name, None)
-        except Exception:
-            continue
-        if name == "__call__" and isinstance(thing, type) and not _makes_callables(thing):
-            continue
-        if callable(method) and not isinstance(method, type):
-            found.append(name)
-    return found
-
-
-def _makes_callables(kind: type) -> bool:
-    """Return whether the objects of a class can be called; the class itself always can."""
-    return any("__call__" in vars(parent) for parent in kind.__mro__)
-
-
 def readings(thing: Any, request: Request) -> Iterator[Reading]:
     """Yield the ways in which an object may be read, the likeliest first."""
     state = in_double_precision(State(thing, surroundings(thing)))
-    forwards = methods(thing, FORWARDS, request.forward)
-    backwards = methods(thing, BACKWARDS, request.backward)
-    derivatives = methods(thing, DERIVATIVES, None) if not request.backward else []
+    forwards, backwards, derivatives = passes(thing, request)
     for forward in forwards:
         for backward in [*backwards, *derivatives]:
             if backward == forward:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-FORWARDS = (
+PASSES = (
     *(
         "forward",
         "fprop",
@@ -15,7 +15,12 @@ FORWARDS = (
         "forward_propagation",
         "forward_propagate",
     ),
-    *("forwards", "feedforward", "feed_forward", "propagate_forward", "activate", "compute_loss"),
+    *("forwards", "feedforward", "feed_forward", "propagate_forward", "__call__"),
+)
+"""What a forward is called, whatever it belongs to."""
+FORWARDS = (
+    *PASSES[:-1],
+    *("activate", "compute_loss"),
     *("loss", "cost", "fn", "f", "function", "activation", "call", "compute", "apply"),
     *("calculate", "eval", "evaluate", "output", "value", "fun", "func", "__call__"),
 )
@@ -42,6 +47,11 @@ DERIVATIVES = (
     *("delta", "compute_gradient", "diff", "df_dx", "jacobian", "input_grad", "compute_grad"),
     *("function_derivative", "grad_input", "calculate_gradient", "first_derivative"),
 )
+ACTIVATIONS = (
+    *("activation", "activate", "f"),
+    *("activation_prime", "activation_derivative", "backward_activation", "f_prime", "df"),
+)
+"""What a layer or a network calls the activation that it uses, and the derivative of that."""
 
 DOUT = {
     *("dout", "grad", "gradient", "grads", "outputgradient", "outputgrad", "delta", "dvalues"),
