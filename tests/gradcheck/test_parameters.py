@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -305,3 +306,51 @@ def test_a_learning_rate_is_no_parameter() -> None:
     found = check(Regression)
     assert found.passed
     assert [row.name for row in found if row.kind == "gradient"] == ["to w", "to b"]
+
+
+class InLists:
+    """Three layers with their parameters in two lists, and the gradients in two more."""
+
+    def __init__(self, names: tuple[str, str, str, str], factor: float = 1.0) -> None:
+        rng = np.random.default_rng(0)
+        self.names, self.factor = names, factor
+        weights, biases, _, _ = names
+        sizes = (4, 4, 5, 3)
+        setattr(self, weights, [rng.standard_normal(s) for s in pairwise(sizes)])
+        setattr(self, biases, [rng.standard_normal(n) for n in sizes[1:]])
+
+    def forward(self, x: Any) -> Any:
+        self.activations = [x]
+        for W, b in zip(getattr(self, self.names[0]), getattr(self, self.names[1]), strict=True):
+            self.activations.append(np.tanh(self.activations[-1] @ W + b))
+        return self.activations[-1]
+
+    def backward(self, dout: Any) -> Any:
+        weights, _, dweights, dbiases = self.names
+        dWs: list[Any] = []
+        dbs: list[Any] = []
+        for k in (2, 1, 0):
+            dout = dout * (1 - self.activations[k + 1] ** 2)
+            dWs.insert(0, self.activations[k].T @ dout)
+            dbs.insert(0, self.factor * dout.sum(axis=0))
+            dout = dout @ getattr(self, weights)[k].T
+        setattr(self, dweights, dWs)
+        setattr(self, dbiases, dbs)
+        return dout
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Ws", "bs", "dWs", "dbs"),
+        ("weights", "biases", "dweights", "dbiases"),
+        ("weights", "biases", "dW", "db"),
+        ("W", "b", "grads_W", "grads_b"),
+    ],
+)
+def test_lists_of_parameters_have_their_gradients_in_the_lists_called_after_them(
+    names: tuple[str, str, str, str],
+) -> None:
+    assert check(InLists(names)).passed
+    wrong = failed(check(InLists(names, 2.0)))
+    assert wrong == {f"to {names[1]}.{k}": "factor-two" for k in range(3)}

@@ -16,6 +16,7 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
     VALUE_LEAVES,
     gradient_names,
     is_gradient_container,
+    is_list_of_gradients,
     plain,
     stems,
 )
@@ -320,19 +321,28 @@ class Held:
     def _in_containers(
         self, place: Place, around: Sequence[Any], wanted: Sequence[str]
     ) -> Iterable[Any]:
-        """Yield what dictionaries and lists of gradients near by have for a parameter."""
+        """Yield what dictionaries and lists of gradients near by have for a parameter.
+
+        Where a list of parameters has one of its own, as ``dbs`` of ``bs``, no other is meant.
+        """
         for up in (around, around[:-1]):
+            own: list[Any] = []
+            others: list[Any] = []
             for holder, inside in self.by_holder.items():
                 if tuple(holder[: len(up)]) != tuple(up) or len(holder) != len(up) + 1:
                     continue
                 last = holder[-1]
-                if isinstance(last, tuple) or not is_gradient_container(last):
+                if isinstance(last, tuple) or place.steps[: len(holder)] == holder:
                     continue
-                if place.steps[: len(holder)] == holder:
+                is_own = bool(around) and is_list_of_gradients(last, around[-1])
+                if not (is_own or is_gradient_container(last)):
                     continue
-                for leaf, (_, value) in inside.items():
-                    if leaf == place.leaf or plain(leaf) in wanted:
-                        yield value
+                (own if is_own else others).extend(
+                    value
+                    for leaf, (_, value) in inside.items()
+                    if leaf == place.leaf or plain(leaf) in wanted
+                )
+            yield from own or others
 
     def input_gradient(self, shape: tuple[int, ...], fresh: Callable[[str], bool]) -> Any:
         """Return what a backward that returns nothing left as the gradient to its input."""

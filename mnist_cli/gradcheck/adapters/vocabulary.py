@@ -251,6 +251,17 @@ def is_gradient_container(name: str) -> bool:
     )
 
 
+def is_list_of_gradients(name: str, parameters: object) -> bool:
+    """Return whether a list is called as one of the gradients to a list of parameters.
+
+    As ``dbs`` is to ``bs``, and ``dW`` to ``weights``.
+    """
+    if not isinstance(parameters, str):
+        return False
+    words = (parameters, parameters.removesuffix("s"))
+    return any(plain(name) in gradient_names(word) for word in words if word)
+
+
 def takes_labels_first(names: list[str]) -> bool:
     """Return whether two arguments are called as if the first were the labels."""
     called = [name.lower() for name in names[:2]]
