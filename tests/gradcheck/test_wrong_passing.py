@@ -236,6 +236,32 @@ def test_the_gradients_to_two_arguments_of_one_shape_have_the_order_of_these() -
     assert failed(found) == {"to a": swapped, "to b": swapped}
 
 
+class StateFirst:
+    """Returns the gradient to its second argument first, by its name, and right."""
+
+    def forward(self, x: Any, h: Any) -> Any:
+        self.x, self.h = x, h
+        return x * h**2
+
+    def backward(self, dout: Any) -> Any:
+        dx, dh = dout * self.h**2, 2 * dout * self.x * self.h
+        return dh, dx
+
+
+class StateFirstSwapped(StateFirst):
+    """Calls each by the name of the other."""
+
+    def backward(self, dout: Any) -> Any:
+        dx, dh = super().backward(dout)
+        return dx, dh
+
+
+def test_gradients_to_arguments_that_are_returned_by_their_names_are_those_of_the_names() -> None:
+    swapped = "gradients-swapped"
+    assert failed(check_layer(StateFirst())) == {}
+    assert failed(check_layer(StateFirstSwapped())) == {"to x": swapped, "to h": swapped}
+
+
 def test_gradients_to_weights_that_are_returned_by_their_names_are_those_of_the_names() -> None:
     assert failed(check_layer(TwoWeightsSwapped())) == {
         "to W1": "gradients-swapped",

@@ -93,9 +93,9 @@ def assigned(
 ) -> Arrays:
     """Return which array each of the returned gradients belongs to.
 
-    By its key, if it has one; else by the order, if there are as many gradients as arrays; else by
-    what the code calls it where it is returned; else each to the first array of its shape that is
-    left, and the first to the first of all.
+    By its key, if it has one; else by what the code calls them where it returns them, if all have
+    such a name; else by the order, if there are as many gradients as arrays; else by the names that
+    some have; else each to the first array of its shape that is left, and the first to the first.
 
     Parameters
     ----------
@@ -148,24 +148,26 @@ def _by_names(
 ) -> Arrays | None:
     """Return which array each gradient belongs to by what it is called: ``return dw, db, dx``.
 
-    None where the order tells it already, which it does of arguments, and not of what an object
-    holds; and where none is called as one of the arrays is. What is called as none of them is the
-    gradient to the one in its own place, if that is left; else to none, as ``db`` is where b is
-    the integer 0.
+    Where only some are called as one of the arrays is, the order is what tells of arguments, though
+    not of what an object holds: then it is None. It is also None where none is called so. What is
+    called as none of them is the gradient to the one in its own place, if that is left; else to
+    none, as ``db`` is where b is the integer 0.
     """
     if len(called) != len(arrays) or not arrays:
         return None
     firsts = list(shapes.values())[: len(arrays)]
     in_order = all(a.shape == shape for a, shape in zip(arrays, firsts, strict=False))
     is_told = len(arrays) == len(shapes) and in_order
-    if is_told and not set(held) & set(shapes):
-        return None
     found: Arrays = {}
     for name, array in zip(called, arrays, strict=True):
         meant = [n for n in shapes if plain(name) in _own_names(n) and shapes[n] == array.shape]
         if len(meant) > 1 or found.keys() & meant:
             return None
         found |= dict.fromkeys(meant, array)
+    if len(found) == len(arrays):
+        return found
+    if is_told and not set(held) & set(shapes):
+        return None
     in_place = dict(zip(shapes, arrays, strict=False))
     moved = {name for name, array in found.items() if array is not in_place.get(name)}
     if not found or (is_told and not moved <= set(held)):
