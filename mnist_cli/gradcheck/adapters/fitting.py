@@ -105,13 +105,16 @@ def fittings(
 
 
 def is_repeated(operation: CodeOperation, computed: Arrays) -> bool:
-    """Return whether NumPy has repeated the one column of an input over what is in the code.
+    """Return whether NumPy has repeated an input, or its one column, over what is in the code.
 
-    A gradient that is larger than the input says that the code has more columns in mind, or none;
-    and so does that of a column which is a vector.
+    A gradient with more axes than the input says that the code has images in mind, say; one that is
+    larger than a column, that it has more columns in mind, or none; and so does that of a column
+    which is a vector.
     """
     for name in operation.data:
         shape = operation.at[name].shape
+        if name in computed and computed[name].ndim > max(2, len(shape)):
+            return True
         if 1 in shape and name in computed:
             without = tuple(size for size in shape if size != 1)
             is_vector = computed[name].shape == without and operation.batch_axis is None

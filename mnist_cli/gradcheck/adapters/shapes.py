@@ -22,13 +22,17 @@ HIDDEN_STATES = {
     *("cellstate", "cell", "state", "prevstate", "aprev", "hin", "cin", "ht", "ct", "s", "sprev"),
 }
 """What the hidden state of a recurrent cell is called."""
-WEIGHT_OF_GATE = re.compile(r"(w|u|weights?)[xhyaziforcgnqkv]{1,2}")
-BIAS_OF_GATE = re.compile(r"(b|bias)[xhyaziforcgn]{1,2}")
+WEIGHT_OF_GATE = re.compile(r"(w|u|weights?)[xhyaziforcgnqkvt]{1,2}")
+BIAS_OF_GATE = re.compile(r"(b|bias)[xhyaziforcgnqkvt]{1,2}")
 """What the parameters of a cell or of a head are called: ``Wxh``, ``Uz``, ``b_h``."""
 WIDTHS = (2, 3, 4, 5, 8)
 """Sizes that code has in itself, where nothing else suggests one."""
 IMAGE = 6
 """The height of images; they are one wider than high."""
+STEPS = 3
+"""How many steps a sequence has."""
+SEQUENCES = 3
+"""How many sequences are drawn: not 2, which is a factor that people forget."""
 
 Shape = tuple[int, ...]
 Draws = dict[str, Draw]
@@ -161,6 +165,11 @@ def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Dr
     yield Draw((FEATURES, 1), axis=None)
     yield Draw((2, IMAGE, FEATURES))
     yield Draw((n, 1))
+    # Sequences, with their features last or first, and images of as many channels.
+    for width in dict.fromkeys([*widths, *(size for _, shape in own for size in shape)]):
+        yield Draw((SEQUENCES, IMAGE, width))
+        yield Draw((SEQUENCES, width, IMAGE))
+        yield Draw((2, width, IMAGE, IMAGE + 1))
 
 
 def several_inputs(
@@ -195,8 +204,13 @@ def several_inputs(
         if has_weights:
             for gates in GATES:
                 yield recurrent(names, n, (features, HIDDEN), gates)
+            for gates in GATES:
+                yield recurrent(names, n, (features, HIDDEN), gates, steps=STEPS)
         for widths in recurrent_widths(shape for _, shape in held(state)):
             yield recurrent(names, n, widths)
+    if sum(map(is_weight, names)) > 1:
+        for size in (HIDDEN, features):
+            yield side_by_side(names, n, (features, size), columns=request.columns)
     alike = Draw((features, n), axis=-1) if request.columns else Draw((n, features))
     yield dict.fromkeys(names, alike)
     if not request.columns:
@@ -277,7 +291,9 @@ def recurrent_widths(shapes: Iterable[Shape]) -> Iterator[tuple[int, int]]:
                 yield rows - columns // gates, columns // gates
 
 
-def recurrent(names: Sequence[str], n: int, widths: tuple[int, int], gates: int = 1) -> Draws:
+def recurrent(
+    names: Sequence[str], n: int, widths: tuple[int, int], gates: int = 1, steps: int | None = None
+) -> Draws:
     """Return the shapes of a recurrent cell: a hidden state, and weights for it and the input.
 
     Parameters
@@ -288,6 +304,8 @@ def recurrent(names: Sequence[str], n: int, widths: tuple[int, int], gates: int 
     widths : tuple of int
         How many numbers the input has, and how many the hidden state.
     gates : int
+    steps : int, optional
+        How many steps the input has; without it, there is no axis of steps.
     """
     features, hidden = widths
     found: Draws = {}
@@ -298,8 +316,10 @@ def recurrent(names: Sequence[str], n: int, widths: tuple[int, int], gates: int 
             found[name] = Draw((rows, gates * hidden), axis=None, is_parameter=True)
         elif is_bias(name):
             found[name] = Draw((gates * hidden,), axis=None, is_parameter=True)
+        elif is_hidden_state(name):
+            found[name] = Draw((n, hidden))
         else:
-            found[name] = Draw((n, hidden if is_hidden_state(name) else features))
+            found[name] = Draw((n, features) if steps is None else (n, steps, features))
     return found
 
 
@@ -351,6 +371,32 @@ def chain(
             found[name] = Draw(
                 shape, "positive" if "var" in name else "normal", axis=None, is_parameter=True
             )
+        else:
+            found[name] = Draw((features, n), axis=-1) if columns else Draw((n, features))
+    return found
+
+
+def side_by_side(names: Sequence[str], n: int, sizes: tuple[int, int], *, columns: bool) -> Draws:
+    """Return the shapes of a layer whose weights all take the input, as a gate's beside others.
+
+    Parameters
+    ----------
+    names : sequence of str
+    n : int
+        How many examples there are.
+    sizes : tuple of int
+        How many numbers go into each of the weights, and how many come out.
+    columns : bool
+    """
+    features, size = sizes
+    found: Draws = {}
+    for name in names:
+        if is_weight(name):
+            shape: Shape = (size, features) if columns else (features, size)
+            found[name] = Draw(shape, axis=None, is_parameter=True)
+        elif is_bias(name):
+            shape = bias_shape(size, columns=columns, one_row=False)
+            found[name] = Draw(shape, axis=None, is_parameter=True)
         else:
             found[name] = Draw((features, n), axis=-1) if columns else Draw((n, features))
     return found

@@ -239,3 +239,37 @@ def pool_backward(dout, cache):
     dx, stride = np.zeros_like(x), pool_param["stride"]
     dx[:, :, : dout.shape[2] * stride : stride, : dout.shape[3] * stride : stride] = dout
     return dx
+
+
+def highway_forward(x, Wh, bh, Wt, bt):
+    """A gate beside what it lets through: both weights take the input, and are square."""
+    h = np.maximum(x @ Wh + bh, 0)
+    t = 1 / (1 + np.exp(-(x @ Wt + bt)))
+    return h * t + x * (1 - t), (x, Wh, Wt, h, t)
+
+
+def highway_backward(dout, cache):
+    x, Wh, Wt, h, t = cache
+    dh = dout * t * (h > 0)
+    dt = dout * (h - x) * t * (1 - t)
+    dx = dout * (1 - t) + dh @ Wh.T + dt @ Wt.T
+    return dx, x.T @ dh, dh.sum(axis=0), x.T @ dt, dt.sum(axis=0)
+
+
+def glu_forward(x, W1, b1, W2, b2):
+    """Two halves side by side, of which one is the gate of the other."""
+    a, s = x @ W1 + b1, 1 / (1 + np.exp(-(x @ W2 + b2)))
+    return a * s, (x, W1, W2, a, s)
+
+
+def glu_backward(dout, cache):
+    x, W1, W2, a, s = cache
+    da, dz = dout * s, dout * a * s * (1 - s)
+    return da @ W1.T + dz @ W2.T, x.T @ da, da.sum(axis=0), x.T @ dz, dz.sum(axis=0)
+
+
+def glu_backward_open(dout, cache):
+    """The gate is differentiated as if it were never closed."""
+    x, W1, W2, a, s = cache
+    da, dz = dout * s, dout * a * s
+    return da @ W1.T + dz @ W2.T, x.T @ da, da.sum(axis=0), x.T @ dz, dz.sum(axis=0)

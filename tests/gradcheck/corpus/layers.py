@@ -468,3 +468,71 @@ class ParametricReluOfAll(ParametricRelu):
         dx = super().backward(dout)
         self.dalpha = np.sum(dout * self.x)
         return dx
+
+
+class ChannelDropout:
+    """Whole channels of an image are dropped; written so that a plain batch runs as well."""
+
+    def __init__(self, p=0.3):
+        self.p = p
+
+    def forward(self, x):
+        kept = np.random.rand(x.shape[0], x.shape[1], 1, 1) >= self.p
+        self.mask = kept / (1 - self.p)
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class ChannelBias:
+    """A number for each channel of an image."""
+
+    def __init__(self, channels=3):
+        self.b = np.random.randn(channels)
+
+    def forward(self, x):
+        return x + self.b[None, :, None, None]
+
+    def backward(self, dout):
+        self.db = dout.sum(axis=(0, 2, 3))
+        return dout
+
+
+class ChannelBiasMean(ChannelBias):
+    def backward(self, dout):
+        self.db = dout.mean(axis=(0, 2, 3))
+        return dout
+
+
+class Attention:
+    """One head, of a batch of sequences (B, T, D)."""
+
+    def __init__(self, d=4):
+        self.Wq, self.Wk, self.Wv = (np.random.randn(d, d) / 2 for _ in range(3))
+
+    def forward(self, x):
+        q, k, v = (np.einsum("btd,de->bte", x, W) for W in (self.Wq, self.Wk, self.Wv))
+        scores = q @ k.transpose(0, 2, 1) / 2
+        p = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        p = p / p.sum(axis=-1, keepdims=True)
+        self.kept = x, q, k, v, p
+        return p @ v
+
+    def scale(self):
+        return 2
+
+    def backward(self, dout):
+        x, q, k, v, p = self.kept
+        dp = dout @ v.transpose(0, 2, 1)
+        ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True)) / self.scale()
+        dq, dk, dv = ds @ k, ds.transpose(0, 2, 1) @ q, p.transpose(0, 2, 1) @ dout
+        self.dWq, self.dWk, self.dWv = (np.einsum("btd,bte->de", x, d) for d in (dq, dk, dv))
+        return dq @ self.Wq.T + dk @ self.Wk.T + dv @ self.Wv.T
+
+
+class AttentionUnscaled(Attention):
+    """The division of the scores is forgotten on the way back."""
+
+    def scale(self):
+        return 1

@@ -613,3 +613,16 @@ _wrong("networks", "WithProbabilitiesEpsilon", "epsilon-in-logarithm", "ε in th
 _right("networks", "LearnsAtOnce", note="moves nothing where it is saturated")
 _wrong("told_otherwise", "classes_forward", MISSING, "a sum for a mean", rows=("to W", "to b"))
 _wrong("told_otherwise", "classes_forward,classes_backward_reversed", "sign-flipped", "the sign")
+
+# ---- gates side by side, sequences, images
+
+_right("cached_functions", "highway_forward", note="square weights, side by side")
+_right("cached_functions", "glu_forward", note="weights side by side")
+_wrong("cached_functions", "glu_forward,glu_backward_open", "unknown", "s for s(1 - s)")
+_right("recurrent", "sequence_forward", note="(N, T, D)")
+_wrong("recurrent", "sequence_forward,sequence_backward_cut", "unknown", "of each step alone")
+_right("layers", "ChannelDropout", note="runs with a plain batch, and means images")
+_right("layers", "ChannelBias", note="the only array is a vector")
+_wrong("layers", "ChannelBiasMean", "constant-factor", "the mean for the sum", rows=("to b",))
+_right("layers", "Attention", note="(B, T, D)")
+_wrong("layers", "AttentionUnscaled", "factor-two", "not divided by 2", rows=("to Wq", "to Wk"))

@@ -186,3 +186,35 @@ def update_backward(dout, cache):
     dx = dn @ Wn.T + dz @ Wz.T
     dh = dout * z + dn @ Un.T + dz @ Uz.T
     return dx, dh, x.T @ dz, h.T @ dz, dz.sum(axis=0), x.T @ dn, h.T @ dn, dn.sum(axis=0)
+
+
+def sequence_forward(x, h0, Wx, Wh, b):
+    """All steps of a sequence, (N, T, D), in one function."""
+    h, caches = h0, []
+    for t in range(x.shape[1]):
+        before, h = h, np.tanh(x[:, t] @ Wx + h @ Wh + b)
+        caches.append((x[:, t], before, h))
+    return np.stack([after for _, _, after in caches], axis=1), (caches, Wx, Wh)
+
+
+def sequence_backward(dh, cache):
+    caches, Wx, Wh = cache
+    dx, dWx, dWh, db = [], np.zeros_like(Wx), np.zeros_like(Wh), np.zeros(len(Wh))
+    dprev = np.zeros_like(caches[0][1])
+    for t in reversed(range(len(caches))):
+        x, before, h = caches[t]
+        da = (dh[:, t] + dprev) * (1 - h**2)
+        dprev = da @ Wh.T
+        dx.insert(0, da @ Wx.T)
+        dWx, dWh, db = dWx + x.T @ da, dWh + before.T @ da, db + da.sum(axis=0)
+    return np.stack(dx, axis=1), dprev, dWx, dWh, db
+
+
+def sequence_backward_cut(dh, cache):
+    """Nothing comes back from a later step."""
+    caches, Wx, Wh = cache
+    das = [dh[:, t] * (1 - h**2) for t, (_, _, h) in enumerate(caches)]
+    dWx = sum(x.T @ da for (x, _, _), da in zip(caches, das))
+    dWh = sum(before.T @ da for (_, before, _), da in zip(caches, das))
+    dx = np.stack([da @ Wx.T for da in das], axis=1)
+    return dx, das[0] @ Wh.T, dWx, dWh, sum(da.sum(axis=0) for da in das)
