@@ -345,9 +345,9 @@ def not_linear_in_dout(point: Point, name: str, large: Array) -> Diagnosis:
 
 STRIDED_DOUT_REFUSED = behaviour(
     "strided-dout-refused",
-    "backward raises for a dout that is not contiguous, such as a transpose or every second "
-    "column: use reshape, which copies if it must, and do not set its shape or view it as another "
-    "type.",
+    "backward raises, or gives something else, for a dout that is not contiguous, such as a "
+    "transpose or every second column: use reshape, which copies if it must. Do not set its shape, "
+    "view it as another type, or go through it by np.nditer, which goes as memory does.",
     wrong="dout.shape = (-1,)",
     right="dout = dout.reshape(-1)",
     source=COPIES,

@@ -79,7 +79,12 @@ def meaning(
             f"mean over all of them, so divide by their number.{sign}",
         )
     hint = ""
-    mean = "; if the examples are columns, say --columns" if is_mean else ""
+    mean = (
+        f": with one column it would be right (--shape {batch_size},1); or, if the examples are "
+        "columns, say --columns"
+        if is_mean
+        else ""
+    )
     for value, said in (
         (columns, f"the number of columns{mean}"),
         (1 / columns, "one over the number of columns"),
