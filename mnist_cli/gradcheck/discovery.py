@@ -15,13 +15,15 @@ from mnist_cli.gradcheck.adapters.signature import derivative_flag
 from mnist_cli.gradcheck.adapters.vocabulary import BACKWARDS, DERIVATIVES, plain
 from mnist_cli.gradcheck.importing import Imported
 from mnist_cli.gradcheck.outcome import LeftOut
-from mnist_cli.gradcheck.partners import partner, returns_gradient
+from mnist_cli.gradcheck.partners import function_of, partner, returns_gradient
 from mnist_cli.gradcheck.request import Code
 from mnist_cli.gradcheck.user_code import UserCodeError
 
 FORWARD = re.compile(r"forward|fprop|fwd|__call__|predict|activat|^f$|^fn$|func|loss|cost", re.I)
 BACKWARD = re.compile(r"back|bprop|bwd|grad|deriv|prime|jac|(?-i:^d[A-Z_])|delta|diff", re.I)
 """Names of methods that may be the two; whether they are is found out by the adapters."""
+DERIVATIVE = re.compile(r"backward|bprop|_grad$|deriv|prime|jacobian", re.I)
+"""Names of functions that are derivatives, surely."""
 _DERIVATIVES = {plain(name) for name in (*BACKWARDS, *DERIVATIVES)}
 
 
@@ -173,14 +175,16 @@ def _functions(
     where: str, own: dict[str, Any], names: dict[str, Any]
 ) -> Iterator[Candidate | LeftOut]:
     functions = {name: thing for name, thing in own.items() if is_function(thing)}
+    around = {name: thing for name, thing in names.items() if is_function(thing)}
     pairs: dict[tuple[str, str], None] = {}
     for name in functions:
         pair = partner(name, functions)
-        if pair:
-            pairs[pair] = None
+        forward = None if pair else function_of(name, around)  # which may be imported
+        if pair or forward:
+            pairs[pair or (str(forward), name)] = None
     in_pairs = {name for pair in pairs for name in pair}
     for forward, backward in pairs:
-        code = Code(f"{where}:{forward},{backward}", functions[forward], functions[backward], names)
+        code = Code(f"{where}:{forward},{backward}", around[forward], functions[backward], names)
         yield Candidate(code, forward)
     for name, function in functions.items():
         if name in in_pairs:
@@ -194,7 +198,9 @@ def _functions(
                 why = "it runs with none of the arrays that were tried: name it, and use --arg"
                 yield LeftOut(f"{where}:{name}", why)
         else:
-            yield LeftOut(f"{where}:{name}", "no derivative beside it")
+            is_derivative = plain(name) in _DERIVATIVES or DERIVATIVE.search(name)
+            lacks = "no function that it is the derivative of" if is_derivative else "no derivative"
+            yield LeftOut(f"{where}:{name}", f"{lacks} beside it")
 
 
 def _objects(where: str, names: dict[str, Any], home: str) -> Iterator[Candidate]:

@@ -93,13 +93,25 @@ def import_file(path: Path) -> Imported:
         _must_be_in(module, path, name)
         return Imported([module])
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_to_check"
+    try:
+        return Imported([_run_as(name, path)])
+    except ImportError as error:
+        if error.name != name:
+            raise
+        # What it imports imports it again, which a script that is run is no obstacle to.
+        del sys.modules[name]
+        return Imported([_run_as(f"{name}_to_check", path)])
+
+
+def _run_as(name: str, path: Path) -> ModuleType:
+    """Run a file as a module of a name, and return that."""
     loader = _FreshLoader(name, str(path))
     spec = ModuleSpec(name, loader, origin=str(path))
     spec.has_location = True
     module = module_from_spec(spec)
     sys.modules[name] = module  # where pickling and dataclasses look a class's module up
     _from_above(path, lambda: loader.exec_module(module))
-    return Imported([module])
+    return module
 
 
 def _from_above(path: Path, run: Callable[[], Any]) -> Any:
@@ -111,19 +123,27 @@ def _from_above(path: Path, run: Callable[[], Any]) -> Any:
         try:
             return run()
         except ModuleNotFoundError as error:
-            root = _root_of((error.name or "").partition(".")[0], path)
-            if root is None or str(root) in sys.path:
+            root = _root_of(error.name or "", path)
+            if root is None or str(root) == sys.path[0]:
                 raise
+            _forget((error.name or "").partition(".")[0])
             _look_in(root)
     return run()
 
 
 def _root_of(name: str, path: Path) -> Path | None:
     """Return the nearest folder above a file in which there is a module or package of a name."""
-    for folder in path.parents:
-        if name and ((folder / f"{name}.py").is_file() or (folder / name).is_dir()):
+    place = Path(*name.split("."))
+    for folder in path.parents if name else ():
+        if (folder / place.with_suffix(".py")).is_file() or (folder / place).is_dir():
             return folder
     return None
+
+
+def _forget(name: str) -> None:
+    """Forget a module that was imported under the name of a package, as of a file's neighbour."""
+    if not hasattr(sys.modules.get(name), "__path__"):
+        sys.modules.pop(name, None)
 
 
 def _folders_above(path: Path) -> list[str]:

@@ -171,6 +171,20 @@ def test_a_file_finds_its_neighbours_and_those_in_the_current_folder() -> None:
     assert thing("src/a.py:both") == 3
 
 
+def test_a_package_is_found_although_a_neighbour_has_its_name() -> None:
+    write("project/layers/__init__.py", "")
+    write("project/layers/base.py", "x = 1\n")
+    write("project/layers/layers.py", "from layers.dense import x\n")
+    write("project/layers/dense.py", "from layers.base import x\n")
+    assert thing("project/layers/dense.py:x") == 1
+
+
+def test_a_script_may_be_imported_by_what_it_imports() -> None:
+    write("main.py", "import helpers\nfactor = 2\n")
+    write("helpers.py", "from main import factor\n")
+    assert thing("main.py:factor") == 2
+
+
 def test_a_file_that_imports_relatively_is_a_part_of_its_package() -> None:
     write("src/package/__init__.py", "")
     write("src/package/base.py", "x = 1\n")
@@ -517,6 +531,27 @@ def test_either_function_of_a_pair_names_both(name: str) -> None:
     assert candidate.code.thing.__name__ == "tanh_prime"
     (candidate,) = find("a.py:alone").candidates
     assert candidate.code.backward is None
+
+
+@pytest.mark.parametrize("target", ["slopes.py", "slopes.py:tanh_prime"])
+def test_a_derivative_is_a_pair_with_a_function_that_its_file_imports(target: str) -> None:
+    write("curves.py", "def tanh(x): return x\ndef cube(x): return x**3\n")
+    write("slopes.py", "from curves import *\ndef tanh_prime(x): return 1\n")
+    (candidate,) = find(target).candidates
+    assert candidate.code.thing.__module__ == "curves"
+    assert candidate.code.backward.__name__ == "tanh_prime"
+
+
+def test_a_derivative_without_its_function_is_said_to_be_one() -> None:
+    write("a.py", LAYER.format(name="Double") + "def elu_prime(x): return x\n")
+    (left_out,) = find("a.py").left_out
+    assert left_out.reason == "no function that it is the derivative of beside it"
+
+
+def test_a_function_that_goes_back_by_a_flag_is_checked() -> None:
+    write("a.py", "def cube(x, BACK=False):\n    return 3 * x**2 if BACK else x**3\n")
+    (candidate,) = find("a.py").candidates
+    assert check_code(candidate.code, Request()).passed
 
 
 def notebook(*cells: str) -> None:

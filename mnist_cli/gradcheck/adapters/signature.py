@@ -79,7 +79,10 @@ def _returned_by(code: CodeType) -> tuple[str, ...]:
     return tuple(part.id if isinstance(part, ast.Name) else "" for part in parts)
 
 
-DERIVING = {"derivative", "deriv", "derive", "prime", "grad", "gradient", "isderivative", "dx", "d"}
+DERIVING = {
+    *("derivative", "deriv", "derive", "prime", "grad", "gradient", "isderivative", "dx", "d"),
+    *("diff", "der", "back", "backward", "backprop", "bprop"),
+}
 """Arguments that make a function give its derivative."""
 
 
