@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 import numpy as np
@@ -151,3 +152,161 @@ def test_a_form_with_a_matrix_between_two_inputs_is_judged() -> None:
             return dout[:, None] * (self.v @ self.A.T), dout[:, None] * (self.u @ self.A)
 
     assert check(Bilinear).passed
+
+
+ABOVE = """
+class it:
+    def forward(self, x):
+        self.is_positive = x > 0
+        return np.maximum(x, 0)
+    def backward(self, eta):
+        return {gradient}
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "passes"), [("eta * self.is_positive", True), ("1.0 * self.is_positive", False)]
+)
+def test_eta_alone_is_what_comes_from_above_and_no_rate(gradient: str, passes: bool) -> None:
+    assert check(made(ABOVE.format(gradient=gradient))).passed == passes
+
+
+def test_a_number_behind_the_output_of_a_layer_is_a_penalty() -> None:
+    class Penalised(Dense):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x), 0.01 * float((self.W**2).sum())
+
+    class Tripled(Penalised):
+        def backward(self, dout: Any) -> Any:
+            return 3 * super().backward(dout)
+
+    assert check(Penalised).passed
+    assert failed(check(Tripled)) == {"to x": "constant-factor"}
+
+
+KEEPING = """
+def it(x, keep=0.5):
+    mask = np.tanh(x) > 0
+    return x * mask / {forward}, mask
+
+def it_backward(dout, cache, keep):
+    return dout * cache / keep
+"""
+
+
+@pytest.mark.parametrize(("forward", "passes"), [("keep", True), ("1.0", False)])
+def test_backward_is_given_what_forward_takes_by_default(forward: str, passes: bool) -> None:
+    names: dict[str, Any] = {"np": np}
+    exec(KEEPING.format(forward=forward), names)
+    assert check_functions(names["it"], names["it_backward"]).passed == passes
+
+
+class Normalised:
+    """A layer that takes the mean of the batch in training, and the one that it keeps else."""
+
+    factor = 1.0
+    training = True
+
+    def __init__(self) -> None:
+        self.training = False
+        self.mean = np.zeros(4)
+
+    def forward(self, x: Any) -> Any:
+        mean = x.mean(axis=0) if self.training else self.mean
+        return x - mean
+
+    def backward(self, dout: Any) -> Any:
+        return self.factor * (dout - dout.mean(axis=0))
+
+
+def test_a_layer_is_checked_in_training_mode_and_left_in_its_own() -> None:
+    layer = Normalised()
+    found = check(layer, shape=(6, 4))
+    assert found.passed
+    assert any("training mode: training was set to True" in remark for remark in found.remarks)
+    assert not layer.training
+
+
+def test_what_is_right_in_evaluation_alone_is_wrong() -> None:
+    class NotInTraining(Normalised):
+        def backward(self, dout: Any) -> Any:
+            return dout
+
+    assert "to x" in failed(check(NotInTraining(), shape=(6, 4)))
+
+
+@pytest.mark.parametrize(("argument", "passes"), [("values", True), ("x", False)])
+def test_a_derivative_may_be_of_the_output_where_its_argument_is_called_else(
+    argument: str, passes: bool
+) -> None:
+    def squash(x: Any) -> Any:
+        return 1 / (1 + np.exp(-x))
+
+    derivative = made(f"def it({argument}): return {argument} * (1 - {argument})")
+    assert check_functions(squash, derivative).passed == passes
+
+
+BY_PARAMETERS = """
+class Kept:
+    def __init__(self, value=None):
+        self.value, self.dvalue = value, None
+
+class it:
+    def __init__(self):
+        self.held = {{"w": Kept(np.linspace(-1, 1, 12).reshape(4, 3)), "x": Kept()}}
+    def forward(self, x=None):
+        if x is not None:
+            self.held["x"].value = x
+        return self.held["x"].value @ self.held["w"].value
+    def backward(self, dout):
+        self.held["w"].dvalue = self.held["x"].value.T @ dout
+        self.held["x"].dvalue = {factor} * dout @ self.held["w"].value.T
+"""
+
+
+@pytest.mark.parametrize(("factor", "wrong"), [(1, set()), (3, {"to x"})])
+def test_an_input_by_default_and_its_gradient_beside_it_are_found(
+    factor: int, wrong: set[str]
+) -> None:
+    found = check(made(BY_PARAMETERS.format(factor=factor)))
+    assert {"to x", "to held.w"} <= {row.name for row in found}
+    assert set(failed(found)) == wrong
+
+
+def test_a_forward_that_returns_nothing_has_no_output_in_a_number_from_before() -> None:
+    class Stub:
+        def __init__(self) -> None:
+            self.y = 0
+
+        def forward(self, x: Any) -> None:
+            pass
+
+        def backward(self, dout: Any) -> Any:
+            return dout
+
+    with pytest.raises(UserCodeError, match="forward returned NoneType"):
+        check(Stub)
+
+
+def test_nothing_is_cleared_in_a_module_that_a_layer_holds() -> None:
+    class OnArrays(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.xp = types.ModuleType("arrays")
+            vars(self.xp)["clear"] = lambda: 1 / 0
+
+    assert check(OnArrays).passed
+
+
+def test_a_factor_of_as_many_as_there_are_columns_says_where_it_would_be_right() -> None:
+    class MeanOfRows:
+        def forward(self, p: Any, t: Any) -> Any:
+            return ((p - t) ** 2).mean()
+
+        def backward(self, p: Any, t: Any) -> Any:
+            return 2 * (p - t) / len(p)
+
+    (explanation,) = {row.diagnosis.explanation for row in check(MeanOfRows) if row.diagnosis}
+    assert "10 times" in explanation
+    assert "--shape 6,1" in explanation
+    assert check(MeanOfRows, shape=(6, 1)).passed

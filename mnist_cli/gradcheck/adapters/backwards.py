@@ -74,6 +74,8 @@ def backward_slots(
             readings += [Slot("out"), x]
         elif call.labels is None:
             readings += [x]
+            if name not in call.names and not is_named(name, INPUT):
+                readings.append(Slot("out"))  # it may be of the output: values * (1 - values)
         if is_dout(name) and name not in call.arrays:
             readings.insert(0, Slot("dout"))
         else:
@@ -82,6 +84,9 @@ def backward_slots(
             readings.insert(0, Slot("cache"))
         for slot in readings:
             yield (slot,)
+        return
+    if len(wanted) == 1 and call.labels is None and is_named(wanted[0].name, RATE):
+        yield (Slot("dout"),)  # some call it eta, and a learning rate alone has nothing to scale
         return
     if call.labels is None:
         yield from _with_several_douts(wanted, call, request)
@@ -217,6 +222,8 @@ def by_name(argument: Argument, call: Call, request: Request) -> Slot | None:
         return literal(STRENGTH if name in call.names else 0.0, keyword)
     if is_named(name, MOMENTA) and name not in call.names:
         return literal(0.0, keyword)
+    if call.left_out.get(name) is not None:
+        return literal(call.left_out[name], keyword)
     if call.labels is not None and is_label(name):
         return Slot("labels", call.labels, keyword=keyword)
     if is_dout(name):

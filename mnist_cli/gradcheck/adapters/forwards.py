@@ -18,6 +18,7 @@ from mnist_cli.gradcheck.adapters.state import is_float_array
 from mnist_cli.gradcheck.adapters.vocabulary import (
     FLAG,
     STRENGTHS,
+    is_input,
     is_label,
     is_named,
     plain,
@@ -51,6 +52,8 @@ class Call:
         Arrays that need not be drawn: numbers that were given, the file's own variables.
     names : frozenset of str
         All arguments, those too that were left out.
+    left_out : dict
+        The defaults of those that were left out.
     """
 
     slots: tuple[Slot, ...]
@@ -59,6 +62,7 @@ class Call:
     is_against_names: bool = False
     known: Mapping[str, Draw] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    left_out: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def looks_up(self) -> bool:
@@ -157,6 +161,9 @@ def calls(
     Its arguments are arrays that are differentiated, but for those that are given as literals, and
     for the labels: an argument that is called so, or else the second of two.
     """
+    if not any(argument.is_required for argument in arguments(function)):
+        # Some keep their input, and take none again: forward(input=None).
+        yield from _calls(function, request, module or {}, with_flags=False, with_inputs=True)
     yield from _calls(function, request, module or {}, with_flags=False)
     if any(argument.default is False for argument in arguments(function)):
         # Some keep what backward needs only when they are told to: save_cache=False.
@@ -169,10 +176,11 @@ def _calls(
     module: Mapping[str, Any],
     *,
     with_flags: bool,
+    with_inputs: bool = False,
 ) -> Iterator[Call]:
     known: dict[str, Draw] = {}
     slots: list[tuple[Argument, Slot | None]] = []
-    positional_left_out = False
+    left_out: dict[str, Any] = {}
     for argument in arguments(function):
         slot = given(argument, request)
         if slot is None and with_flags and argument.default is False:
@@ -197,11 +205,12 @@ def _calls(
                 of_settings = settings(function, argument.name)
                 slot = None if of_settings is None else literal(of_settings)
         wanted = argument.is_required or argument.name in request.shapes
-        wanted = wanted or (argument.default is None and is_label(argument.name))
+        is_open = is_label(argument.name) or (with_inputs and is_input(argument.name))
+        wanted = wanted or (argument.default is None and is_open)
         if slot is None and not wanted:
-            positional_left_out = True
+            left_out[argument.name] = argument.default
             continue
-        if positional_left_out and not argument.is_keyword:
+        if left_out and not argument.is_keyword:
             # What stands behind an argument that was left out is given by its name.
             argument = Argument(argument.name, argument.default, True)
             if slot is not None:
@@ -222,7 +231,7 @@ def _calls(
         against = len(open_ones) == 2 and labels == open_ones[named_first]
         arrays = (*(n for n in open_ones if n != labels), *known)
         names = frozenset(argument.name for argument in arguments(function))
-        yield Call(made, arrays, labels, against, known, names)
+        yield Call(made, arrays, labels, against, known, names, left_out)
 
 
 def label_choices(names: Sequence[str]) -> Iterator[str | None]:

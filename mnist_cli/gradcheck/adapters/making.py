@@ -10,7 +10,8 @@ import numpy as np
 from mnist_cli.gradcheck.adapters import shapes
 from mnist_cli.gradcheck.adapters.drawing import BATCH, FEATURES
 from mnist_cli.gradcheck.adapters.signature import Argument, arguments
-from mnist_cli.gradcheck.adapters.vocabulary import INPUT, RATE, is_named, plain
+from mnist_cli.gradcheck.adapters.state import State, attributes, holders
+from mnist_cli.gradcheck.adapters.vocabulary import FLAG, INPUT, RATE, is_named, plain
 from mnist_cli.gradcheck.request import Request
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 
@@ -60,6 +61,30 @@ def made(target: str, thing: Any, request: Request) -> Iterator[Any]:
         "their place; or name a function that makes one.\n    def make():\n        return "
         f"{name}({needs}){tried}"
     )
+
+
+def in_training(thing: Any) -> tuple[Any, str]:
+    """Return a copy of an object in training mode, and a remark; itself if it is in no other.
+
+    Backward is for training. What a layer does else, as with a running mean, has no gradient of
+    its own.
+    """
+    copied = State(thing).copied() if flags_off(thing) else thing
+    flags = flags_off(copied)
+    for holder, name in flags:
+        setattr(holder, name, True)
+    named = ", ".join(dict.fromkeys(name for _, name in flags))
+    return copied, f"It is checked in training mode: {named} was set to True." if flags else ""
+
+
+def flags_off(thing: Any) -> list[tuple[Any, str]]:
+    """Return the objects within an object that are not in training mode, each with its flag."""
+    return [
+        (holder, name)
+        for holder in holders(thing)
+        for name, value in attributes(holder).items()
+        if value is False and is_named(name, FLAG)
+    ]
 
 
 def seeded(function: Callable[..., Any], *values: Any) -> Any:

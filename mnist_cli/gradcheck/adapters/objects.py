@@ -33,6 +33,7 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
     DOUT,
     OUTPUT,
     OUTPUTS,
+    RATE,
     is_dout,
     is_gradient_container,
     is_label,
@@ -111,7 +112,8 @@ def of_methods(
                 yield made(state, forward, backward, call, wants, is_layer=is_layer)
             names = [argument.name for argument in arguments(b)]
             if call.labels is None and len(call.arrays) == len(names) == 1:
-                if is_dout(names[0]) and names[0] not in call.arrays:
+                is_above = is_dout(names[0]) or is_named(names[0], RATE)
+                if is_above and names[0] not in call.arrays:
                     continue
                 # Some call an activation's derivative its backward, of the output or the input.
                 if is_named(names[0], OUTPUT):

@@ -14,7 +14,7 @@ from mnist_cli.gradcheck.adapters.advice import why_not
 from mnist_cli.gradcheck.adapters.code import CodeOperation
 from mnist_cli.gradcheck.adapters.drawing import FEATURES
 from mnist_cli.gradcheck.adapters.fitting import fittings
-from mnist_cli.gradcheck.adapters.making import made, seeded
+from mnist_cli.gradcheck.adapters.making import in_training, made, seeded
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.signature import texts
 from mnist_cli.gradcheck.adapters.state import is_own
@@ -309,8 +309,12 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
             yield from functions.readings(thing, None, request, code.module)
             return
     for made_thing in made(code.target, thing, request):
-        yield from composed.of_methods(made_thing, request, code.module)
-        yield from objects.readings(made_thing, request)
+        trained, remark = in_training(made_thing)
+        for reading in chain(
+            composed.of_methods(trained, request, code.module),
+            objects.readings(trained, request),
+        ):
+            yield replace(reading, remark=f"{reading.remark} {remark}".strip())
 
 
 def is_whole(point: Point, names: Iterable[str]) -> bool:

@@ -33,8 +33,12 @@ def numbers_of(
     return gradient
 
 
-def output_of(result: Any, which: int | None) -> tuple[Array, list[Any]]:
-    """Return the output among what forward returned, as an array, and all the rest."""
+def output_of(result: Any, which: int | None, *, of_layer: bool = False) -> tuple[Array, list[Any]]:
+    """Return the output among what forward returned, as an array, and all the rest.
+
+    It is the one number among several, a loss; of a layer, which has none, it is the first array:
+    a number behind that is a penalty or the like.
+    """
     if isinstance(result, tuple) or (
         isinstance(result, list)
         and not all(isinstance(v, int | float) for v in result)
@@ -45,7 +49,7 @@ def output_of(result: Any, which: int | None) -> tuple[Array, list[Any]]:
             arrays = [gradients.as_numbers(part) for part in parts]
             scalars = [i for i, a in enumerate(arrays) if a is not None and a.size == 1]
             any_array = [i for i, a in enumerate(arrays) if a is not None]
-            which = next(iter([*scalars, *any_array]), None)
+            which = next(iter([*([] if of_layer else scalars), *any_array]), None)
         if which is not None and which < len(parts):
             out = gradients.as_numbers(parts[which])
             if out is not None:

@@ -13,6 +13,7 @@ from mnist_cli.gradcheck.adapters import gradients, vocabulary
 from mnist_cli.gradcheck.adapters.optimisers import STEP, Recorder
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
 from mnist_cli.gradcheck.adapters.results import numbers_of, output_of, pulled_back
+from mnist_cli.gradcheck.adapters.state import Place, is_own, walk
 from mnist_cli.gradcheck.adapters.surroundings import replaced
 from mnist_cli.gradcheck.adapters.vocabulary import CLEARING, OUTPUTS, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays, Session
@@ -146,7 +147,8 @@ class CodeSession(Session):
         if reading.outputs:
             out, self.rest = self._joined(result)
         else:
-            out, self.rest = output_of(result, reading.output)
+            of_layer = reading.takes_dout and self.labels is None
+            out, self.rest = output_of(result, reading.output, of_layer=of_layer)
         self.out = out
         if reading.cost is not None:
             values, others = self._arguments(reading.cost.takes)
@@ -206,7 +208,8 @@ class CodeSession(Session):
         """Return the attribute in which a forward that returns nothing left its output."""
         for name in OUTPUTS:
             value = getattr(self.worker, name, None)
-            if value is not None and gradients.as_numbers(value) is not None:
+            array = gradients.as_numbers(value)
+            if array is not None and array.dtype.kind in "fc":  # a 0 there was written by __init__
                 return value
         return None
 
@@ -364,12 +367,19 @@ class CodeSession(Session):
             if name not in found and held is not None and not returned:
                 shape = operation.at[name].shape
                 left = held.input_gradient(shape, lambda attribute: True)
+                if left is None:
+                    left = held.of(places_of(self.arrays[name], self.worker), shape)
                 if left is not None and not any(left is g for g in attributes.values()):
                     found[name] = left
         return {
             name: numbers_of(name, g, operation.at[name].shape, is_data=name in operation.data)
             for name, g in found.items()
         }
+
+
+def places_of(array: Array, thing: Any) -> list[Place]:
+    """Return where an object keeps an array that it was given."""
+    return [place for place, value in walk(thing) if value is array]
 
 
 def layers_within(thing: Any, reading: Reading) -> list[Any]:
@@ -382,4 +392,4 @@ def layers_within(thing: Any, reading: Reading) -> list[Any]:
             found += value.values()
         else:
             found.append(value)
-    return [each for each in found if hasattr(each, "__dict__") and not isinstance(each, type)]
+    return [each for each in found if is_own(each) and hasattr(each, "__dict__")]

@@ -151,17 +151,25 @@ def shared(holder: Any, own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                     yield name, made
 
 
-def held_modules(thing: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the modules that an object, or one that it is made of, has as attributes."""
+def holders(thing: Any) -> Iterator[Any]:
+    """Yield an object and what it is made of: objects, lists and dictionaries."""
     waiting, seen = [thing], {id(thing)}
     while waiting:
-        for name, value in parts(waiting.pop()):
-            if isinstance(value, types.ModuleType):
-                yield str(name), value
-            elif not isinstance(value, (*PLAIN, np.ndarray)) and id(value) not in seen:
+        holder = waiting.pop()
+        yield holder
+        for _, value in parts(holder):
+            if not isinstance(value, (*PLAIN, np.ndarray)) and id(value) not in seen:
                 seen.add(id(value))
                 if len(seen) < MOST_HELD:
                     waiting.append(value)
+
+
+def held_modules(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the modules that an object, or one that it is made of, has as attributes."""
+    for holder in holders(thing):
+        for name, value in parts(holder):
+            if isinstance(value, types.ModuleType):
+                yield str(name), value
 
 
 def is_of_class(thing: Any, place: Place) -> bool:

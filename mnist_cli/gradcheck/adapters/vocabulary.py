@@ -195,6 +195,11 @@ def is_guess(name: str) -> bool:
     return has_part(name, GUESSES)
 
 
+def is_input(name: str) -> bool:
+    """Return whether an argument is called as an input is: of a layer, or of a loss."""
+    return is_named(name, INPUT) or is_guess(name)
+
+
 def stems(leaf: str) -> set[str]:
     """Return the plain names of what a parameter's name means: ``w1`` for ``weights_1``."""
     short = plain(leaf).lstrip("0123456789") or plain(leaf)
