@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mnist_cli.gradcheck.result import Checks
+from mnist_cli.gradcheck.report import Checks
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "first-look.ipynb"
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
         check_network,
     )
     from mnist_cli.gradcheck.explanation import explain
-    from mnist_cli.gradcheck.result import Check, Checks, Diagnosis, Entry
+    from mnist_cli.gradcheck.report import Checks
+    from mnist_cli.gradcheck.result import Check, Diagnosis, Entry
     from mnist_cli.gradcheck.user_code import UserCodeError
 
 __all__ = [
@@ -37,7 +38,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Check", "Checks", "Diagnosis", "Entry"), "result"),
+    **dict.fromkeys(("Check", "Diagnosis", "Entry"), "result"),
+    "Checks": "report",
     "UserCodeError": "user_code",
     "explain": "explanation",
 }

@@ -15,8 +15,9 @@ from mnist_cli.gradcheck.adapters.recognise import recognise
 from mnist_cli.gradcheck.checks import inspect
 from mnist_cli.gradcheck.operation import Arrays, Operation
 from mnist_cli.gradcheck.outcome import Outcome
+from mnist_cli.gradcheck.report import Checks
 from mnist_cli.gradcheck.request import Code, Labels, Request
-from mnist_cli.gradcheck.result import TOLERANCE, Check, Checks, Group
+from mnist_cli.gradcheck.result import TOLERANCE, Check, Group
 from mnist_cli.gradcheck.summary import what_failed
 from mnist_cli.gradcheck.user_code import UserCodeError
 

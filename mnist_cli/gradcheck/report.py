@@ -275,3 +275,21 @@ def _role(check: Check) -> str:
 
 def _error(check: Check) -> str:
     return "" if check.max_relative_error is None else f"{check.max_relative_error:.0e}"
+
+
+class Checks(list[Check]):
+    """The rows of a check, which print as lines and show themselves in a notebook."""
+
+    def __init__(self, checks: Sequence[Check] = (), remarks: Sequence[str] = ()):
+        super().__init__(checks)
+        self.remarks = list(remarks)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row failed, and something was compared."""
+        return Group("", list(self), self.remarks).passed
+
+    def __repr__(self) -> str:
+        return "\n".join(lines(Group("", list(self), self.remarks)))
+
+    __str__ = __repr__

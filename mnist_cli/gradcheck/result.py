@@ -6,7 +6,6 @@ Nothing here needs NumPy, so that the command line can show a report which anoth
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -162,23 +161,3 @@ class Group:
         """Return the group under another name."""
         checks = [replace(check, target=target) for check in self.checks]
         return replace(self, target=target, checks=checks)
-
-
-class Checks(list[Check]):
-    """The rows of a check, which print as lines and show themselves in a notebook."""
-
-    def __init__(self, checks: Sequence[Check] = (), remarks: Sequence[str] = ()):
-        super().__init__(checks)
-        self.remarks = list(remarks)
-
-    @property
-    def passed(self) -> bool:
-        """Whether no row failed, and something was compared."""
-        return Group("", list(self), self.remarks).passed
-
-    def __repr__(self) -> str:
-        from mnist_cli.gradcheck.report import lines
-
-        return "\n".join(lines(Group("", list(self), self.remarks)))
-
-    __str__ = __repr__

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.result import Check, Checks
+from mnist_cli.gradcheck.report import Checks
+from mnist_cli.gradcheck.result import Check
 
 
 class Layer:

@@ -18,7 +18,7 @@ from mnist_cli.gradcheck import (
     check_loss,
     check_network,
 )
-from mnist_cli.gradcheck.result import Checks
+from mnist_cli.gradcheck.report import Checks
 from mnist_cli.nn.losses import SoftmaxCrossEntropy
 
 

@@ -16,7 +16,7 @@ import wrong_code
 from conftest import Cli
 
 from mnist_cli.gradcheck import UserCodeError, check, check_layer, check_loss
-from mnist_cli.gradcheck.result import Checks
+from mnist_cli.gradcheck.report import Checks
 from mnist_cli.nn.layers import Linear, ReLU, Softmax
 from mnist_cli.nn.losses import CrossEntropy, SoftmaxCrossEntropy
 
