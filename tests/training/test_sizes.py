@@ -55,7 +55,7 @@ def test_a_training_whose_files_could_not_be_read_is_refused_before_it_begins(
     assert "of more than the 512 MB that can be read again" in result.stderr
     for word in words:
         assert word in result.stderr
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     assert not {path.name for path in tmp_path.iterdir()} & {"c", "model.npz"}
 
 
