@@ -99,20 +99,23 @@ def earlier(resume: Path | None) -> list[Epoch]:
 
 
 def opening_lines(recipe: Recipe, data: Dataset) -> list[str]:
-    """Return what is going to be done: the data; then network, method and seed."""
+    """Return what is going to be done: the data; network, method and seed; what is unusual."""
     from mnist_cli.nn.mlp import CLASSES, INPUTS, parameter_count
 
     held_out = f", {recipe.validation:,} of them held out" if recipe.validation else ""
     distorted = f", {recipe.augment} distortions" if recipe.augment != "none" else ""
-    coarse = min(recipe.coarse_epochs, recipe.epochs)
-    at_14 = f", at 14×14 in {coarse} of {recipe.epochs} epochs" if coarse else ""
     how = [
         f"{INPUTS}-{recipe.hidden}-{CLASSES}, {parameter_count(recipe.hidden):,} parameters",
         f"{recipe.optimizer}, {recipe.schedule}, lr {recipe.learning_rate:g}",
         f"seed {recipe.seed}",
     ]
-    images = f"{len(data.train):,} images{held_out}{distorted}{at_14}"
-    return [f"{data.title}: {images}", " · ".join(how)]
+    unusual = []
+    if coarse := min(recipe.coarse_epochs, recipe.epochs):
+        unusual.append(f"at 14×14 in {coarse} of {recipe.epochs} epochs")
+    if recipe.sampling == "loss":
+        unusual.append("images drawn by their loss")
+    images = f"{data.title}: {len(data.train):,} images{held_out}{distorted}"
+    return [line for line in (images, " · ".join(how), " · ".join(unusual)) if line]
 
 
 class Columns:

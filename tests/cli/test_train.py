@@ -44,8 +44,8 @@ def test_train_prints_the_result_on_stdout_and_epochs_on_stderr(cli: Cli, small_
 def test_train_tells_how_many_epochs_see_coarse_images(cli: Cli, small_dir: Path) -> None:
     how = ("train", "--data-dir", small_dir, "--config", "quick", "--hidden", 4)
     for epochs, coarse in ((2, 2), (4, 3)):
-        first, *_ = cli(*how, "--epochs", epochs, "--force").stderr.splitlines()
-        assert first.endswith(f"1,000 images, at 14×14 in {coarse} of {epochs} epochs")
+        third = cli(*how, "--epochs", epochs, "--force").stderr.splitlines()[2]
+        assert third == f"at 14×14 in {coarse} of {epochs} epochs"
 
 
 def test_train_as_json(cli: Cli, small_dir: Path, tmp_path: Path) -> None:
@@ -262,7 +262,14 @@ def test_history_has_validation_loss_and_learning_rate(cli: Cli, small_dir: Path
 
 def test_what_is_told_of_a_training_fits_80_columns() -> None:
     recipe = Recipe(
-        hidden=10000, optimizer="adam", augment="elastic", epochs=300, validation=10000, seed=12345
+        hidden=10000,
+        optimizer="adam",
+        augment="elastic",
+        epochs=300,
+        coarse_epochs=100,
+        sampling="loss",
+        validation=10000,
+        seed=12345,
     )
     labels = np.zeros(240_000, np.uint8)
     digits = Split(np.broadcast_to(np.uint8(0), (240_000, 28, 28)), labels)
@@ -272,7 +279,9 @@ def test_what_is_told_of_a_training_fits_80_columns() -> None:
         columns.row(Epoch(number, 12.5, 1.0, 10.25, 1.0, 0.004, seconds))
         for number, seconds in [(1, 0.5), (300, 99.99), (300, 1234.5)]
     ]
-    assert max(map(len, [*opening_lines(recipe, data), columns.head(), *rows])) <= 80
+    opening = opening_lines(recipe, data)
+    assert opening[2] == "at 14×14 in 100 of 300 epochs · images drawn by their loss"
+    assert max(map(len, [*opening, columns.head(), *rows])) <= 80
     assert len({len(line) for line in (columns.head(), *rows)}) == 1
 
 
