@@ -40,14 +40,19 @@ def made(target: str, thing: Any, request: Request) -> Iterator[Any]:
     if not isinstance(thing, type):
         yield thing
         return
+    named = {
+        argument.name: request.arguments[argument.name]
+        for argument in arguments(thing)
+        if not argument.is_required and argument.name in request.arguments
+    }
     if not required(thing):
-        yield seeded(thing)
+        yield seeded(thing, **named)
         return
     refused: UserCodeError | None = None
     count = 0
     for values in guesses(arguments(thing), request):
         try:
-            yield seeded(thing, *values)
+            yield seeded(thing, *values, **named)
             count += 1
         except UserCodeError as error:
             refused = refused or error
@@ -87,12 +92,12 @@ def flags_off(thing: Any) -> list[tuple[Any, str]]:
     ]
 
 
-def seeded(function: Callable[..., Any], *values: Any) -> Any:
+def seeded(function: Callable[..., Any], *values: Any, **named: Any) -> Any:
     """Call a function with NumPy's global generator as it always is."""
     before = np.random.get_state()  # noqa: NPY002 (it is theirs that is looked after)
     np.random.seed(0)  # noqa: NPY002
     try:
-        return call(function, *values)
+        return call(function, *values, **named)
     finally:
         np.random.set_state(before)  # noqa: NPY002
 

@@ -15,8 +15,8 @@ from mnist_cli.gradcheck.adapters.code import CodeOperation
 from mnist_cli.gradcheck.adapters.drawing import FEATURES
 from mnist_cli.gradcheck.adapters.fitting import fittings
 from mnist_cli.gradcheck.adapters.making import in_training, made, seeded
+from mnist_cli.gradcheck.adapters.modes import OTHER, has_default, mode_of
 from mnist_cli.gradcheck.adapters.reading import Reading
-from mnist_cli.gradcheck.adapters.signature import texts
 from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.operation import Arrays, Operation
 from mnist_cli.gradcheck.partners import calls_gradient
@@ -56,14 +56,10 @@ def recognise(
         If it runs in none: what was tried, why each failed, and what would make it checkable.
     """
     refuse_what_is_no_code(code)
-    mode = mode_of(code, request)
+    is_graph = any(a.applies(code.thing, code.module) for a in (nodes, tensors))
+    mode = None if is_graph else mode_of(code, request)
     if mode is not None:
-        name, values = mode
-        parts = []
-        for value in values:
-            told = replace(request, arguments={**request.arguments, name: value})
-            parts += [(f"{name}={value}", o) for _, o in recognise(code, told, given)]
-        return parts
+        return in_each_mode(code, mode, request, given)
     for adapter in ADAPTERS:
         if adapter.applies(code.thing, code.module):
             return best_of_each(adapter.operations(code, request), request)
@@ -91,20 +87,31 @@ def refuse_what_is_no_code(code: Code) -> None:
         )
 
 
-def mode_of(code: Code, request: Request) -> tuple[str, list[str]] | None:
-    """Return an argument of a function that says what it computes, and the texts that it may be.
+def in_each_mode(
+    code: Code, mode: tuple[str, list[str | None]], request: Request, given: Arrays | None
+) -> list[tuple[str, Operation]]:
+    """Return the operations that code is with each text that decides what it computes.
 
-    As of ``linear_activation_forward(A, W, b, activation)``: each is a function of its own, and
-    one of the two may name what is the other's ``else``.
+    With its default, it must be one. A remark says with which texts it is none.
     """
-    functions = [function for function in (code.thing, code.backward) if function is not None]
-    if not all(map(inspect.isfunction, functions)):
-        return None
-    found: dict[str, dict[str, None]] = {}
-    for name, values in chain.from_iterable(texts(function).items() for function in functions):
-        if name not in request.arguments:
-            found.setdefault(name, {}).update(dict.fromkeys(values))
-    return next(((name, list(values)) for name, values in found.items()), None)
+    name, values = mode
+    parts: list[tuple[str, Operation]] = []
+    refused: list[str] = []
+    for value in values:
+        told = replace(request, arguments={**request.arguments, name: value})
+        try:
+            found = recognise(code, told, given)
+        except UserCodeError:
+            if value != OTHER and not (parts and has_default(code, name)):
+                raise
+            refused += [str(value)] if value != OTHER else []
+            continue
+        labels = (f"{name}={value}, {part}" if part else f"{name}={value}" for part, _ in found)
+        parts += zip(labels, (operation for _, operation in found), strict=True)
+    if refused:
+        remark = f"Not checked with {name}={' or '.join(refused)}, with which it is not understood."
+        parts[0][1].remarks.append(remark)
+    return parts if len(parts) > 1 else [("", parts[0][1])]
 
 
 def best_of_each(

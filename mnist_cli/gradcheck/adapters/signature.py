@@ -94,27 +94,6 @@ def derivative_flag(function: Callable[..., Any]) -> str | None:
     )
 
 
-def texts(function: Callable[..., Any]) -> dict[str, list[str]]:
-    """Return the texts that arguments which must be given are compared with, by their names.
-
-    As ``activation`` is in ``if activation == "relu": ...``.
-    """
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
-    except Exception:  # no source, or a line of a larger expression
-        return {}
-    names = [argument.name for argument in arguments(function) if argument.is_required]
-    found: dict[str, dict[str, None]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name):
-            constants = [part for right in node.comparators for part in ast.walk(right)]
-            told = [c.value for c in constants if isinstance(c, ast.Constant)]
-            for text in told if node.left.id in names else ():
-                if isinstance(text, str):
-                    found.setdefault(node.left.id, {})[text] = None
-    return {name: list(values) for name, values in found.items()}
-
-
 def takes_any(function: Callable[..., Any]) -> bool:
     """Return whether a function takes any number of arguments."""
     try:

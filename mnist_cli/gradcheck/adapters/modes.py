@@ -1,0 +1,107 @@
+"""Which texts decide what code computes: each makes a function, or a layer, of its own.
+
+linear_activation_forward(A, W, b, activation)    if activation == "relu": ...
+cross_entropy(logits, labels, reduction="mean")   if reduction == "sum": ...
+Dense(n_in, n_out, activation="relu")             if self.activation == "tanh": ...
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mnist_cli.gradcheck.adapters.signature import Argument, arguments
+from mnist_cli.gradcheck.adapters.vocabulary import has_part
+from mnist_cli.gradcheck.request import Code, Request
+
+NO_MODES = (
+    *("mode", "phase", "split", "init", "optim", "solver", "update", "schedule"),
+    *("name", "label", "dtype", "device", "backend"),
+)
+"""What is in the names of arguments whose other texts make nothing to differentiate.
+
+They mean testing, how weights are made and moved, or what the numbers are made of.
+"""
+OTHER = "other"
+"""A text that code compares with nowhere, for its ``else``."""
+
+
+def mode_of(code: Code, request: Request) -> tuple[str, list[str | None]] | None:
+    """Return an argument that says what code computes, and the texts that it may be.
+
+    Its default comes first, which may be None. Of two functions, one may name what is the other's
+    ``else``; where one text alone is named, it is `OTHER`. There is none where there is no such
+    argument, or the user has said what it is.
+    """
+    if isinstance(code.thing, type):
+        return _first_of(arguments(code.thing), [code.thing], request)
+    functions = [function for function in (code.thing, code.backward) if function is not None]
+    if not all(map(inspect.isfunction, functions)):
+        return None
+    taken = [argument for function in functions for argument in arguments(function)]
+    return _first_of(taken, functions, request)
+
+
+def has_default(code: Code, name: str) -> bool:
+    """Return whether an argument has a default, with which the code is made or called."""
+    return any(a.name == name and not a.is_required for a in arguments(code.thing))
+
+
+def _first_of(
+    taken: Iterable[Argument], within: Iterable[Any], request: Request
+) -> tuple[str, list[str | None]] | None:
+    told = [_comparisons(each) for each in within]
+    for argument in taken:
+        name, default = argument.name, argument.default
+        if name in request.arguments:
+            continue
+        is_text = default is None or isinstance(default, str)
+        if not argument.is_required and (not is_text or has_part(name, NO_MODES)):
+            continue
+        found = [text for texts in told for text in texts.get(name, ())]
+        if found:
+            values = found if argument.is_required else [default, *found]
+            is_binary = len(set(values)) == 1 and not has_part(name, NO_MODES)
+            other = [OTHER] if is_binary else []
+            return name, list(dict.fromkeys([*values, *other]))
+    return None
+
+
+def _comparisons(code: type | Callable[..., Any]) -> dict[str, list[str]]:
+    """Return the texts that names are compared with in a function, or in the methods of a class.
+
+    In a class, only what is kept under the name counts, as ``self.activation``: the constructor
+    compares much that is no part of a pass.
+    """
+    if not isinstance(code, type):
+        tree = _parsed(inspect.unwrap(code))
+        return _texts(tree, lambda left: left.id if isinstance(left, ast.Name) else None)
+    found: dict[str, list[str]] = {}
+    for kind in code.__mro__[:-1]:
+        tree = _parsed(kind)
+        own = _texts(tree, lambda left: left.attr if isinstance(left, ast.Attribute) else None)
+        for name, texts in own.items():
+            found.setdefault(name, []).extend(texts)
+    return found
+
+
+def _parsed(code: Any) -> ast.AST | None:
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(code)))
+    except Exception:  # no source, or a line of a larger expression
+        return None
+
+
+def _texts(tree: ast.AST | None, name_of: Callable[[ast.expr], str | None]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Compare) and (name := name_of(node.left)) is not None:
+            parts = [part for right in node.comparators for part in ast.walk(right)]
+            constants = [part.value for part in parts if isinstance(part, ast.Constant)]
+            texts = [text for text in constants if isinstance(text, str)]
+            if texts:
+                found.setdefault(name, []).extend(texts)
+    return found

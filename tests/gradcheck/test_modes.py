@@ -1,0 +1,139 @@
+"""Code that is told by a text what to compute is checked with each text that it knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from checked import failed
+
+from mnist_cli.gradcheck import check, check_functions
+
+
+class Activated:
+    """A dense layer with one of three activations; right where the factor of tanh's slope is 1."""
+
+    factor = 1.0
+
+    def __init__(self, n_in: int, n_out: int, activation: Any = "relu", init: str = "he") -> None:
+        self.W = np.random.default_rng(0).standard_normal((n_in, n_out))
+        self.activation, self.init = activation, init
+
+    def forward(self, x: Any) -> Any:
+        self.x, self.z = x, x @ self.W
+        if self.activation == "relu":
+            return np.maximum(self.z, 0)
+        if self.activation == "tanh":
+            return np.tanh(self.z)
+        if self.activation == "linear":
+            return self.z
+        raise ValueError(self.activation)
+
+    def slope(self) -> Any:
+        if self.activation == "tanh":
+            return self.factor * (1 - np.tanh(self.z) ** 2)
+        return self.z > 0 if self.activation == "relu" else np.ones_like(self.z)
+
+    def backward(self, dout: Any) -> Any:
+        dz = dout * self.slope()
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T
+
+    def reset(self) -> bool:
+        return self.init == "zeros"
+
+
+class ActivatedTwice(Activated):
+    factor = 2.0
+
+
+class ByChoice(ActivatedTwice):
+    """It has to be told which."""
+
+    def __init__(self, activation: str) -> None:
+        super().__init__(4, 3, activation)
+
+
+class ByNone(ActivatedTwice):
+    def __init__(self, activation: str | None = None) -> None:
+        super().__init__(4, 3, activation or "linear")
+
+
+def test_a_class_is_checked_with_each_text_that_its_methods_ask_for() -> None:
+    found = check(Activated)
+    assert found.passed
+    parts = dict.fromkeys(row.name.partition(":")[0] for row in found)
+    assert list(parts) == ["activation=relu", "activation=tanh", "activation=linear"]
+
+
+@pytest.mark.parametrize("kind", [ActivatedTwice, ByChoice, ByNone])
+def test_a_mistake_in_another_branch_than_that_of_the_default_is_found(kind: type) -> None:
+    names = [f"activation=tanh: to {name}" for name in ("x", "W")]
+    assert failed(check(kind)) == dict.fromkeys(names, "factor-two")
+
+
+def test_a_text_that_is_given_to_a_constructor_is_the_only_one() -> None:
+    assert check(ActivatedTwice, arguments={"activation": "relu"}).passed
+    found = check(ActivatedTwice, arguments={"activation": "tanh"})
+    assert list(failed(found)) == ["to x", "to W"]
+
+
+def test_a_loss_with_a_default_is_checked_with_the_other_texts_too() -> None:
+    def loss(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+        z = logits - logits.max(axis=1, keepdims=True)
+        logp = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        rows = np.arange(len(labels))
+        gradient = np.exp(logp)
+        gradient[rows, labels] -= 1
+        if reduction == "sum":
+            return -logp[rows, labels].sum(), gradient / len(labels)
+        return -logp[rows, labels].mean(), gradient / len(labels)
+
+    assert failed(check(loss)) == {"reduction=sum: to logits": "batch-size-twice"}
+
+
+def forward(x: Any, activation: str = "relu") -> Any:
+    return (np.maximum(x, 0) if activation == "relu" else 1 / (1 + np.exp(-x))), x
+
+
+def test_the_else_of_a_single_text_is_checked() -> None:
+    def backward(dout: Any, cache: Any, activation: str = "relu") -> Any:
+        s = 1 / (1 + np.exp(-cache))
+        return dout * (cache > 0) if activation == "relu" else dout * s
+
+    assert list(failed(check_functions(forward, backward))) == ["activation=other: to x"]
+
+
+def test_a_mode_for_testing_is_left_alone() -> None:
+    class Centred:
+        def __init__(self, mode: str = "train") -> None:
+            self.mode = mode
+
+        def forward(self, x: Any) -> Any:
+            return x - x.mean(axis=0) if self.mode == "train" else 2 * x
+
+        def backward(self, dout: Any) -> Any:
+            return dout - dout.mean(axis=0)
+
+    found = check(Centred)
+    assert found.passed
+    assert found[0].name == "to x"
+
+
+def test_a_text_with_which_it_is_not_understood_is_told() -> None:
+    class Padded:
+        def __init__(self, padding: str = "same") -> None:
+            self.padding = padding
+
+        def forward(self, x: Any) -> Any:
+            if self.padding == "circular":
+                raise NotImplementedError
+            return 3 * x
+
+        def backward(self, dout: Any) -> Any:
+            return 3 * dout
+
+    found = check(Padded)
+    assert found.passed
+    assert "Not checked with padding=circular, with which it is not understood." in found.remarks
