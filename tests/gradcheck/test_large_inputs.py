@@ -161,3 +161,21 @@ def test_a_loss_whose_own_rounding_takes_the_digits_is_not_wrong_far_from_0() ->
 
     for seed in range(3):
         assert check_functions(cost, seed=seed).passed
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_logarithm_of_a_rounded_0_is_seen_with_few_classes(classes: int, seed: int) -> None:
+    class Picked:
+        """It takes the logarithm of the one probability that counts."""
+
+        def forward(self, z: Any, t: Any) -> Any:
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            self.p, self.t = e / e.sum(axis=1, keepdims=True), t
+            return -np.mean(np.log(np.sum(t * self.p, axis=1)))
+
+        def backward(self) -> Any:
+            return (self.p - self.t) / len(self.t)
+
+    found = check_loss(Picked(), classes=classes, seed=seed)
+    assert failed(found) == {"large inputs": "overflow"}

@@ -310,3 +310,36 @@ def test_a_factor_of_as_many_as_there_are_columns_says_where_it_would_be_right()
     assert "10 times" in explanation
     assert "--shape 6,1" in explanation
     assert check(MeanOfRows, shape=(6, 1)).passed
+
+
+class OfRows:
+    """A cross-entropy for one-hot labels, of the safe logarithm of a softmax."""
+
+    factor = 1
+
+    def forward(self, z: Any, t: Any) -> Any:
+        z = z - z.max(axis=1, keepdims=True)
+        self.logp, self.t = z - np.log(np.exp(z).sum(axis=1, keepdims=True)), t
+        return -np.sum(t * self.logp) / len(z)
+
+    def backward(self) -> Any:
+        return self.factor * (np.exp(self.logp) - self.t) / len(self.t)
+
+
+class OfRowsDouble(OfRows):
+    factor = 2
+
+
+def test_a_loss_of_one_hot_labels_is_not_judged_by_indices() -> None:
+    with pytest.raises(UserCodeError, match=r"takes one-hot labels.*say --labels onehot"):
+        check(OfRows, labels="index")
+    assert check(OfRows, labels="onehot").passed
+    assert not check(OfRowsDouble, labels="onehot").passed
+
+
+@pytest.mark.parametrize("classes", [2, 4, 20])
+def test_a_loss_without_weights_has_as_many_columns_as_classes_were_asked_for(
+    classes: int,
+) -> None:
+    assert check(OfRows, classes=classes).passed
+    assert failed(check(OfRowsDouble, classes=classes)) == {"to z": "factor-two"}

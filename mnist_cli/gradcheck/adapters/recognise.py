@@ -20,7 +20,7 @@ from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.operation import Arrays, Operation
 from mnist_cli.gradcheck.partners import calls_gradient
-from mnist_cli.gradcheck.point import Point
+from mnist_cli.gradcheck.point import Point, copies
 from mnist_cli.gradcheck.reference import EPSILON
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.user_code import UserCodeError, required
@@ -72,6 +72,8 @@ def recognise(
     if search.found is None and search.refused and not given:
         search.try_square_batches(readings)
     if search.found is not None:
+        if request.labels == "index" and not search.is_certain:
+            refuse_rows_as_indices(code, search.found, replace(request, labels="onehot"))
         return [("", search.found)]
     raise UserCodeError(why_not(code, search.refused, request))
 
@@ -84,6 +86,26 @@ def refuse_what_is_no_code(code: Code) -> None:
         raise UserCodeError(
             f"{code.target} is an object of {kind.__name__}, which has no gradient: name a class "
             "or a function of your own."
+        )
+
+
+def refuse_rows_as_indices(code: Code, found: Operation, with_rows: Request) -> None:
+    """Raise UserCodeError for a loss that is right with one-hot labels, and computes with indices.
+
+    What takes indices refuses fractions of them; what takes rows computes with any numbers, which
+    are repeated over all classes.
+    """
+    if found.labels is None:
+        return
+    try:
+        found.open(copies(found.at), found.labels + 0.5).forward()
+    except UserCodeError:
+        return
+    search = Search(with_rows)
+    if any(search.try_reading(each) for each in islice(candidates(code, with_rows), TRIED)):
+        raise UserCodeError(
+            f"{code.target} takes one-hot labels: it computes with their numbers, and those of "
+            "--labels index are the classes' own. Leave that out, or say --labels onehot."
         )
 
 

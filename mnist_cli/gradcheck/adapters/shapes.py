@@ -125,6 +125,13 @@ def drawn(shape: Shape, request: Request) -> Draw:
     return Draw(shape, axis=None if is_one else 0)
 
 
+def of_classes(request: Request) -> Draw:
+    """Return the draw of a score for each of the classes that were asked for."""
+    assert request.classes
+    n = batch_size([(request.classes,)])
+    return Draw((request.classes, n), axis=-1) if request.columns else Draw((n, request.classes))
+
+
 def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Draw]:
     """Yield the shapes that the one input may have, by those of the code's own arrays."""
     n = batch_size(shape for _, shape in own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -66,6 +67,8 @@ def trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Iter
         candidates: Iterator[shapes.Draws] = iter([dict(reading.draws)])
     elif names:
         candidates = shapes.inputs(names, reading.state, request, dict(reading.known))
+        if has_labels(reading) and is_of_classes_alone(reading, names, request):
+            candidates = chain([{names[0]: shapes.of_classes(request)}], candidates)
         if "" in given:
             x = shapes.given(given[""], request)
             candidates = ({**draws, names[0]: x} for draws in candidates)
@@ -105,6 +108,15 @@ def trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Iter
                 continue
             for kind in _kinds_of_loss(reading, draws, main, form, seed):
                 yield shapes.in_kind(draws, main, kind), form
+
+
+def is_of_classes_alone(reading: Reading, names: list[str], request: Request) -> bool:
+    """Return whether the number of classes that was asked for is that of a loss's own columns.
+
+    So it is where the loss has no weights that could make as many of another number.
+    """
+    is_bare = len(names) == 1 and not (reading.state.arrays or reading.known)
+    return is_bare and bool(request.classes) and not request.shapes
 
 
 def is_spread(shape: tuple[int, ...], labels: Draw) -> bool:

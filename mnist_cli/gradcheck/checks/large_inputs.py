@@ -104,7 +104,32 @@ def at_large(found: Inspection, size: float) -> Operation:
         if rows.ndim > 1 and len(rows) > 1 and operation.batch_axis is not None:
             rows[0], rows[1] = np.abs(rows[0]), -np.abs(rows[1])
         at[name] = x
-    return operation.moved_to(at)
+    large = operation.moved_to(at)
+    large.labels = with_least_likely(large)
+    return large
+
+
+def with_least_likely(operation: Operation) -> Array | None:
+    """Return the labels of a loss with the least likely class for the example that is surest.
+
+    Where its probability is rounded to 0, the logarithm is infinite; of labels at random, none may
+    be of such a class. Where a loss has weights, its inputs are no scores of classes.
+    """
+    labels = operation.labels
+    scores = operation.rows(operation.at[operation.data[0]])
+    if labels is None or len(operation.at) > 1 or scores.ndim != 2:
+        return labels
+    surest = int(np.ptp(scores, axis=1).argmax())
+    least = int(scores[surest].argmin())
+    changed = labels.copy()
+    if labels.dtype.kind == "i" and labels.shape == scores.shape[:1]:
+        if labels.max() < scores.shape[1]:
+            changed[surest] = least
+    elif labels.ndim == 2 and operation.rows(labels).shape == scores.shape:
+        rows = operation.rows(changed)
+        if np.all(np.sort(rows)[:, :-1] == 0) and np.all(rows.sum(axis=1) == 1):
+            rows[surest] = np.eye(scores.shape[1])[least]
+    return changed
 
 
 def of_large(
