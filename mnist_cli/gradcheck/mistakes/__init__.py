@@ -16,6 +16,7 @@ from mnist_cli.gradcheck.mistakes import epsilon as epsilon
 from mnist_cli.gradcheck.mistakes import parameters as parameters
 from mnist_cli.gradcheck.mistakes import chain_rule as chain_rule
 from mnist_cli.gradcheck.mistakes import batch_size as batch_size
+from mnist_cli.gradcheck.mistakes import activated_layer as activated_layer
 from mnist_cli.gradcheck.mistakes import hidden_layers as hidden_layers
 from mnist_cli.gradcheck.mistakes import behaviour as behaviour
 from mnist_cli.gradcheck.mistakes.registry import (
