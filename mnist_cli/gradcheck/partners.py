@@ -57,7 +57,7 @@ LOSSES = (
 
 GRADIENT = re.compile(
     r"(d|g|d_\w+|d[A-Z]\w*|d[a-z]\d*|\w*grads?|\w*grads?_\w+|\w*gradients?\w*"
-    r"|nabla\w*|delta\w*|jac\w*|dj_?d\w+|d(out|loss|scores|logits|params)"
+    r"|nabla\w*|delta\w*|jac\w*|dj_?d\w+|d[a-zA-Z]_d\w+|d(out|loss|scores|logits|params)"
     r"|d_?(theta|alpha|beta|gamma|sigma|mu|bias(es)?|weights?|coefs?|coefficients)\d*)"
 )
 """What people call a gradient in the code that computes it."""

@@ -152,6 +152,12 @@ def test_what_functions_remember_is_copied_and_replaced_too() -> None:
     assert kept == {}, "the copy's functions have a dictionary of their own"
 
 
+def test_numbers_in_a_tuple_are_none_that_can_be_replaced() -> None:
+    thing = Thing(shape=(3, 6.0), factor=2.0)
+    assert State(thing).numbers == {"factor": 2.0}
+    assert State(thing).copied({"factor": np.array(3.0)}).shape == (3, 6.0)
+
+
 def test_numbers_are_replaced_as_well() -> None:
     thing = Thing(gain=0.5, inner=Thing(shift=1.0))
     copied = State(thing).copied({"gain": np.array(2.0), "inner.shift": np.array(3 + 1j)})

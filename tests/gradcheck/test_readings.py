@@ -343,3 +343,68 @@ def test_a_loss_without_weights_has_as_many_columns_as_classes_were_asked_for(
 ) -> None:
     assert check(OfRows, classes=classes).passed
     assert failed(check(OfRowsDouble, classes=classes)) == {"to z": "factor-two"}
+
+
+def test_an_object_without_arrays_is_told_of_and_not_the_function_that_made_it() -> None:
+    class Empty:
+        def forward(self) -> None: ...
+        def backward(self) -> None: ...
+
+    with pytest.raises(UserCodeError, match="which take no array, and holds none either"):
+        check(lambda: Empty())
+
+
+def test_a_gradient_by_the_key_x_is_that_to_the_input_whatever_forward_calls_it() -> None:
+    class Keyed:
+        factor = 1
+
+        def __init__(self) -> None:
+            self.W = np.linspace(-1, 1, 12).reshape(4, 3)
+
+        def forward(self, image: Any) -> Any:
+            self.image = image
+            return image @ self.W
+
+        def backward(self, delta: Any) -> Any:
+            return {"W": self.image.T @ delta, "x": self.factor * delta @ self.W.T}
+
+    class Tripled(Keyed):
+        factor = 3
+
+    assert [row.name for row in check(Keyed) if row.kind == "gradient"] == ["to image", "to W"]
+    assert check(Keyed).passed
+    assert set(failed(check(Tripled))) == {"to image"}
+
+
+def test_a_convolution_over_time_is_given_as_many_channels_as_its_kernel_has() -> None:
+    class OverTime:
+        def __init__(self) -> None:
+            self.kernel = np.random.default_rng(0).standard_normal((3, 2, 4))
+
+        def forward(self, x: Any) -> Any:
+            assert x.ndim == 3
+            self.windows = np.lib.stride_tricks.sliding_window_view(x, 4, axis=2)
+            self.shape = x.shape
+            return np.einsum("nitk,oik->not", self.windows, self.kernel)
+
+        def backward(self, dout: Any) -> Any:
+            self.dkernel = np.einsum("not,nitk->oik", dout, self.windows)
+            dx = np.zeros(self.shape)
+            for k in range(4):
+                parts = np.einsum("not,oi->nit", dout, self.kernel[:, :, k])
+                dx[:, :, k : k + dout.shape[2]] += parts
+            return dx
+
+    assert check(OverTime).passed
+
+
+def test_a_loss_without_a_gradient_is_not_tried_with_square_batches() -> None:
+    class Line:
+        def __init__(self) -> None:
+            self.v = np.ones(5)
+
+        def loss(self, pred: Any, label: Any) -> Any:
+            return (self.v.dot(pred) - label) ** 2
+
+    with pytest.raises(UserCodeError):
+        check(Line)

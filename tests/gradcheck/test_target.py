@@ -591,6 +591,14 @@ def test_a_function_that_returns_its_gradient_is_found_in_a_notebook() -> None:
     assert names("net.ipynb") == ["loss"]
 
 
+def test_a_cost_that_returns_dl_dy_has_its_gradient() -> None:
+    write(
+        "a.py",
+        "def squares(y, t):\n    dl_dy = 2 * (y - t)\n    return ((y - t)**2).sum(), dl_dy\n",
+    )
+    assert names("a.py") == ["squares"]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"cells": 3}', '{"cells": [3]}', "[" * 9999])
 def test_what_is_no_notebook_is_refused(text: str) -> None:
     write("net.ipynb", text)

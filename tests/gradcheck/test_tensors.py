@@ -139,6 +139,14 @@ def test_each_operator_and_method_is_a_part_with_its_own_label() -> None:
     assert all(operation.takes_dout for operation in found.values())
 
 
+def test_the_numbers_may_be_held_under_any_name() -> None:
+    found = operations(ARRAY.replace(".data", ".valor"))
+    assert set(found) == set(operations(ARRAY))
+    assert all(set(right(operation).values()) == {True} for operation in found.values())
+    wrong = ARRAY.replace(".data", ".valor").replace("out.grad * other.valor", "out.grad * 3")
+    assert "a*b" in wrong_ones(wrong)
+
+
 def test_what_is_finite_for_positive_numbers_alone_is_run_there() -> None:
     assert operations(ARRAY)["a.sqrt()"].domain == "positive"
 

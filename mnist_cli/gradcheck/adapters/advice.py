@@ -8,9 +8,10 @@ from typing import Any
 
 from mnist_cli.gradcheck.adapters.methods import methods
 from mnist_cli.gradcheck.adapters.signature import arguments
+from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.adapters.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS
 from mnist_cli.gradcheck.request import Code, Request
-from mnist_cli.gradcheck.user_code import UserCodeError
+from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 
 MOST = 3
 """How many readings are told of."""
@@ -44,6 +45,9 @@ def nothing_to_check(code: Code, request: Request) -> str:
     """Return what is missing in code in which there is nothing to be tried."""
     thing = code.thing
     name = code.target.rpartition(":")[2] or code.target
+    if inspect.isroutine(thing) and not required(thing):
+        made = call(thing)
+        thing = made if is_own(made) else thing
     if inspect.isroutine(thing):
         x = next((argument.name for argument in arguments(thing)), "x")
         return (

@@ -22,6 +22,8 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
 )
 from mnist_cli.gradcheck.operation import Array, Arrays
 
+OF_INPUT = {plain(name) for name in INPUT_GRADIENTS} | {"x", "input", "inputs"}
+"""Keys of the gradient to the input, whatever forward calls that."""
 Leaf = tuple[str | None, Array]
 """A gradient that was returned, and the key under which it was, if any."""
 
@@ -222,6 +224,8 @@ def by_key(key: str, expected: Mapping[str, tuple[int, ...]], shape: tuple[int, 
         if plain(last) in gradient_names(short(name).rpartition(".")[2])
         or stems(last) & stems(short(name).rpartition(".")[2])
     ]
+    if not means and plain(last) in OF_INPUT:
+        means = [name for name in [*expected][:1] if expected[name] == shape]
     fitting = [name for name in means if expected[name] == shape]
     return next(iter([*fitting, *means]), None)
 

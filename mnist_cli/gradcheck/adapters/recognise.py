@@ -289,7 +289,8 @@ class Search:
                     operation = next(fittings(reading, square, self.request.seed))
                 except (UserCodeError, StopIteration):
                     continue
-                if not agrees(at_random(operation, self.request)):
+                point = at_random(operation, self.request)
+                if point.computed and not agrees(point):
                     raised = self.refused[0][1].raised
                     operation.remarks.append(
                         f"It runs only where the batch is as large as the features, here {size}; "

@@ -157,6 +157,10 @@ def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Dr
             yield Draw((2, channels, IMAGE, IMAGE + 1))
             yield Draw((2, IMAGE, IMAGE + 1, channels))
             yield Draw((channels, IMAGE, IMAGE + 1), axis=None)
+    for over_time in (shape for _, shape in own if len(shape) == 3):
+        for channels in (over_time[1], over_time[0], over_time[2]):
+            yield Draw((2, channels, FEATURES))
+            yield Draw((2, FEATURES, channels))
     for width in widths:
         yield Draw((n, width))
     yield Draw((n, FEATURES))

@@ -108,8 +108,9 @@ def walk(thing: Any) -> Iterator[tuple[Place, Any]]:
         for steps, holder in level:
             for step, value in parts(holder):
                 place = (*steps, step)
-                is_number = isinstance(value, NUMBERS) and not isinstance(value, bool)
-                is_list = is_float_list(value) and not isinstance(holder, tuple)
+                in_tuple = isinstance(holder, tuple)  # where nothing can be replaced
+                is_number = isinstance(value, NUMBERS) and not in_tuple
+                is_list = is_float_list(value) and not in_tuple
                 if isinstance(value, np.ndarray) or is_number or is_list:
                     yield Place(place), value
                 elif not isinstance(value, PLAIN) and id(value) not in seen:

@@ -300,6 +300,6 @@ def rows_leak_unknown_to_backward(evidence: Evidence) -> Iterator[Claim]:
                 evidence.computed,
                 "The rows of the batch leak into each other: what the first row adds to the loss "
                 "depends on the second, and backward does not follow. Take sums and maxima along "
-                "axis=-1, with keepdims=True.",
+                "axis=-1, with keepdims=True; or, if the examples are columns, say --columns.",
             )
         yield evidence.computed

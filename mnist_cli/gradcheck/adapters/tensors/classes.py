@@ -101,7 +101,7 @@ class TensorClass:
         self.is_scalar, array = False, an_array()
         try:
             made: Any = call(self.made, array)
-            value = value_name(made, array)
+            value = value_name(made, array) or holder_of(made, array)
         except UserCodeError:
             value = None
         if value is None:
@@ -110,7 +110,7 @@ class TensorClass:
             value = value_name(made, array)
         if value is None:
             raise UserCodeError(
-                f"{self.kind.__name__} is made of an array and does not hold it in .data or .value."
+                f"{self.kind.__name__} is made of an array and does not hold it, as in .data."
             )
         self.value = value
         is_double = np.asarray(peek(made, value)).dtype == np.float64
@@ -169,6 +169,12 @@ class TensorClass:
         """Put a gradient there."""
         given = call(self.constant, array) if self.wraps_gradient else self.given(array)
         call(setattr, tensor, self.gradient, given)
+
+
+def holder_of(made: Any, array: Array) -> str | None:
+    """Return the attribute in which an object holds an array, where that has no usual name."""
+    own = vars_of(made).items()
+    return next((n for n, a in own if isinstance(a, np.ndarray) and np.array_equal(a, array)), None)
 
 
 def _knows_arrays(own: Mapping[str, Any]) -> bool:
