@@ -163,7 +163,7 @@ def _is_missing(method: Any, has_heirs: bool) -> bool:
     steps = [step for step in dis.get_instructions(code) if step.opname not in ("RESUME", "NOP")]
     returns = [step for step in steps if step.opname.startswith("RETURN")]
     if not returns:
-        return "NotImplementedError" in code.co_names
+        return bool({"NotImplementedError", "NotImplemented"} & {*code.co_names})
     # `pass`, or a docstring alone.
     is_empty = len(steps) <= 2 and all(
         (step.opname == "LOAD_CONST" and step.argval is None) or step in returns for step in steps

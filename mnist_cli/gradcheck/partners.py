@@ -150,6 +150,8 @@ def returns_gradient(function: Any, name: str = "") -> bool:
     """
     is_loss = _plain(name).endswith(("loss", "cost", "propagate", "objective"))
     arguments, tuples = _returned(function)
+    if {f"d{_plain(argument)}" for argument in arguments} & {*map(_plain, arguments)}:
+        return False  # an update, which is given the gradients
     if is_loss or calls_gradient(function):
         return bool(tuples)
     has_weights = any(is_weight(argument) for argument in arguments)

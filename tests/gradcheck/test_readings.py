@@ -408,3 +408,76 @@ def test_a_loss_without_a_gradient_is_not_tried_with_square_batches() -> None:
 
     with pytest.raises(UserCodeError):
         check(Line)
+
+
+SOFTMAX_OF_ONE = """
+class it:
+    def forward(self, x):
+        e = np.exp(x - x.max())
+        self.s = e / e.sum()
+        return self.s
+    def backward(self, dout):
+        {gradient}
+"""
+OF_ONE_COLUMN = "return (self.s * (np.eye(self.s.size) - self.s.T)) @ dout"
+OF_ONE_ROW = "return dout @ (np.eye(self.s.size) * self.s - self.s.T @ self.s)"
+
+
+@pytest.mark.parametrize("gradient", [OF_ONE_COLUMN, OF_ONE_ROW])
+def test_what_runs_with_a_vector_may_be_meant_for_one_column_or_one_row(gradient: str) -> None:
+    assert check(made(SOFTMAX_OF_ONE.format(gradient=gradient))).passed
+    wrong = gradient.replace("return", "return 3 *")
+    assert "to x" in failed(check(made(SOFTMAX_OF_ONE.format(gradient=wrong))))
+
+
+def test_a_gradient_that_is_kept_is_that_to_the_first_input_alone() -> None:
+    class MeanOfRows:
+        def forward(self, p: Any, t: Any) -> Any:
+            self.p, self.t = p, t
+            return ((p - t) ** 2).mean()
+
+        def backward(self) -> None:
+            self.dinputs = 2 * (self.p - self.t) / len(self.p)
+
+    assert set(failed(check(MeanOfRows))) == {"to p"}
+
+
+def test_a_convolution_is_made_with_few_channels_and_a_small_kernel() -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    class Images(Layer):
+        def __init__(self, in_channels: int, num_filters: int, kernel_size: int, stride: int):
+            super().__init__()
+            sizes.append((in_channels, num_filters, kernel_size, stride))
+
+    assert check(Images).passed
+    assert set(sizes) == {(2, 3, 3, 1)}
+
+
+def test_a_layer_that_must_be_told_whether_it_is_trained_is_told_so() -> None:
+    class Identity:
+        def forward(self, X: Any, if_train: Any) -> Any:
+            return X if if_train is True else 0 * X
+
+        def backward(self, output: Any) -> Any:
+            return 1
+
+    assert check(Identity).passed
+
+
+def test_a_loss_of_two_nodes_may_be_a_number() -> None:
+    class Squares:
+        factor = 1
+
+        def forward(self, output: Any, Y: Any) -> Any:
+            self.output, self.Y = output, Y
+            return 0.5 * np.sum((output.value - Y.value) ** 2)
+
+        def backward(self) -> Any:
+            return self.factor * (self.output.value - self.Y.value)
+
+    class Tripled(Squares):
+        factor = 3
+
+    assert check(Squares).passed
+    assert "to output" in failed(check(Tripled))

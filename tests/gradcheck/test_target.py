@@ -542,6 +542,25 @@ def test_a_derivative_is_a_pair_with_a_function_that_its_file_imports(target: st
     assert candidate.code.backward.__name__ == "tanh_prime"
 
 
+def test_an_update_that_is_given_the_gradients_is_no_loss() -> None:
+    step = "def update(W, b, dW, db, lr):\n    return W - lr * dW, b - lr * db\n"
+    write("a.py", LAYER.format(name="Double") + step)
+    assert names("a.py") == ["Double"]
+
+
+def test_a_base_class_that_raises_not_implemented_by_mistake_is_one() -> None:
+    write(
+        "a.py",
+        "class Base:\n"
+        + "".join(
+            f"    def {name}(self, x):\n        raise NotImplemented\n"
+            for name in ("forward", "backward")
+        )
+        + LAYER.format(name="Double"),
+    )
+    assert names("a.py") == ["Double"]
+
+
 def test_a_derivative_without_its_function_is_said_to_be_one() -> None:
     write("a.py", LAYER.format(name="Double") + "def elu_prime(x): return x\n")
     (left_out,) = find("a.py").left_out

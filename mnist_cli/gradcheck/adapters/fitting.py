@@ -82,7 +82,13 @@ def fittings(
         yield whole
         count += sizes not in accepted
         accepted.add(sizes)
-        if count == most:
+        if count >= most and not (
+            # What takes a vector may be meant for a column.
+            len(sizes) == 1
+            and operation.batch_axis is None
+            and labels is None
+            and not (request.shapes or given)
+        ):
             return
     if count:
         return

@@ -22,6 +22,11 @@ ONE_OUTPUT = (7, 4, 1)
 """The same, of one whose loss is of one output alone: ``np.dot(Y, np.log(A).T)``."""
 LISTS = ("sizes", "layers", "layersizes", "dims", "layersdims", "layerdims", "layout", "units")
 SIZE = ("size", "dim", "units", "features", "nodes", "neurons", "hidden", "classes", "num", "width")
+OF_IMAGES = (
+    *(("stride", 1), ("pad", 0), ("pool", 2), ("kernel", 3), ("filtersize", 3), ("ksize", 3)),
+    *(("outchannel", 3), ("outputchannel", 3), ("filters", 3), ("channel", 2)),
+)
+"""What is in the names of the arguments of convolutions and of pooling, and what they may be."""
 COUNTS = {
     *("nin", "nout", "nx", "ny", "nh", "nin1", "fanin", "fanout", "indim", "outdim", "d", "m", "n"),
     *("h", "c", "ninputs", "noutputs", "inp", "out", "din", "dout", "inputs", "outputs", "k"),
@@ -152,6 +157,9 @@ def guess(name: str, request: Request) -> Any:
         return 0.1
     if short in LISTS:
         return LISTS
+    for part, number in OF_IMAGES:
+        if part in short:
+            return number
     if is_named(name, COUNTS) or any(part in short for part in SIZE):
         return SIZE
     if short in ("seed", "randomstate"):

@@ -369,7 +369,8 @@ class CodeSession(Session):
                 left = held.input_gradient(shape, lambda attribute: True)
                 if left is None:
                     left = held.of(places_of(self.arrays[name], self.worker), shape)
-                if left is not None and not any(left is g for g in attributes.values()):
+                known = (*attributes.values(), *found.values())
+                if left is not None and not any(left is g for g in known):
                     found[name] = left
         return {
             name: numbers_of(name, g, operation.at[name].shape, is_data=name in operation.data)

@@ -174,6 +174,7 @@ def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Dr
     for width in WIDTHS:
         yield Draw((n, width))
     yield Draw((FEATURES, 1), axis=None)
+    yield Draw((1, FEATURES), axis=None)
     yield Draw((2, IMAGE, FEATURES))
     yield Draw((n, 1))
     # Sequences, with their features last or first, and images of as many channels.

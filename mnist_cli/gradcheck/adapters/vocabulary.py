@@ -104,7 +104,16 @@ OUTPUT = {
     *("forward", "forwardoutput", "fout", "activations"),
 }
 CACHE = {"cache", "ctx", "context", "caches", "memory", "saved"}
-FLAG = {"training", "train", "istraining", "trainflg", "trainflag", "istrain", "trainmode"}
+FLAG = {
+    "training",
+    "train",
+    "istraining",
+    "trainflg",
+    "trainflag",
+    "istrain",
+    "trainmode",
+    "iftrain",
+}
 LABELS = {
     *("t", "y", "label", "labels", "target", "targets", "ytrue", "truth", "true", "actual"),
     *("expected", "gt", "groundtruth", "ground", "classes", "desired", "correct", "teacher"),

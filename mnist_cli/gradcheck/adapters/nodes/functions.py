@@ -70,7 +70,8 @@ class Called(Kind):
         if len(wanted) == 1 and is_named(wanted[0].name, {*SURELY_OUTPUT, "a", "s"}):
             return dout * numbers_in(call(method, made.out))  # the derivative, by the output
         if self.gradient is not None and all(argument.name in self.names for argument in wanted):
-            setattr(made.parents[-1], self.gradient, np.array(dout))
+            if hasattr(made.parents[-1], "__dict__"):  # a loss may be a number
+                setattr(made.parents[-1], self.gradient, np.array(dout))
             return call(method, *made.parents[: len(wanted)])
         try:
             return call(method, dout)
