@@ -481,3 +481,40 @@ def test_a_loss_of_two_nodes_may_be_a_number() -> None:
 
     assert check(Squares).passed
     assert "to output" in failed(check(Tripled))
+
+
+@pytest.mark.parametrize("names", ["y_true, y_pred", "y, y_hat", "target, output", "t, logits"])
+def test_a_sign_is_not_right_for_being_that_of_the_gradient_to_the_labels(names: str) -> None:
+    """As of a loss that is steeper on one side, and so is another one of its labels."""
+    pair = {}
+    for sign in (1, -1):
+        first, second = names.split(", ")
+        source = f"""
+class it:
+    def loss(self, {names}):
+        e = {first} - {second}
+        return np.mean(np.maximum(0.3 * e, -0.7 * e))
+    def gradient(self, {names}):
+        e = {first} - {second}
+        return {sign} * np.where(e > 0, -0.3, 0.7) / e.size
+"""
+        pair[sign] = check(made(source))
+    assert pair[1].passed
+    assert failed(pair[-1]) == {f"to {names.split(', ')[1]}": "sign-flipped"}
+
+
+def test_a_tensor_between_two_inputs_tells_how_wide_they_are() -> None:
+    class Bilinear:
+        def __init__(self) -> None:
+            self.W = np.random.default_rng(0).standard_normal((2, 3, 4))
+
+        def forward(self, u: Any, v: Any) -> Any:
+            self.u, self.v = u, v
+            return np.einsum("ni,oij,nj->no", u, self.W, v)
+
+        def backward(self, dout: Any) -> Any:
+            self.dW = np.einsum("no,ni,nj->oij", dout, self.u, self.v)
+            du = np.einsum("no,oij,nj->ni", dout, self.W, self.v)
+            return du, np.einsum("no,oij,ni->nj", dout, self.W, self.u)
+
+    assert check(Bilinear).passed

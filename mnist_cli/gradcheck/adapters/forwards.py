@@ -18,6 +18,7 @@ from mnist_cli.gradcheck.adapters.state import is_float_array
 from mnist_cli.gradcheck.adapters.vocabulary import (
     FLAG,
     STRENGTHS,
+    is_guess,
     is_input,
     is_label,
     is_named,
@@ -241,7 +242,9 @@ def label_choices(names: Sequence[str]) -> Iterator[str | None]:
         return
     if len(names) == 2:
         first, second = names
-        if takes_labels_first(list(names)):
+        if is_label(first) and is_guess(second) and not is_label(second):
+            yield from (first, None)
+        elif takes_labels_first(list(names)):
             yield from (first, second, None)
         elif any(is_named_parameter(name) for name in names):
             yield None

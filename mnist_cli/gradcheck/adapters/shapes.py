@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import permutations
+from itertools import combinations, permutations
 
 from mnist_cli.gradcheck.adapters.drawing import BATCH, FEATURES, Draw, Kind
 from mnist_cli.gradcheck.adapters.state import State
@@ -230,8 +230,9 @@ def several_inputs(
         yield {name: replace(vector, is_parameter=is_weight(name)) for name in names}
         first, *others = names
         for _, shape in held(state):
-            if len(shape) == len(names) == 2:  # a matrix between the two
-                yield {name: Draw((n, size)) for name, size in zip(names, shape, strict=True)}
+            if len(names) == 2 <= len(shape) <= 3:  # a matrix between the two, or one an output
+                for sizes in combinations(shape, 2):
+                    yield {name: Draw((n, size)) for name, size in zip(names, sizes, strict=True)}
         row = Draw((features,), axis=None, is_parameter=True)
         weights = Draw((features, HIDDEN), axis=None, is_parameter=True)
         yield {first: alike} | dict.fromkeys(others, row)
