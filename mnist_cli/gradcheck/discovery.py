@@ -7,8 +7,11 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from mnist_cli.gradcheck.adapters import tensors
 from mnist_cli.gradcheck.adapters.signature import derivative_flag
@@ -113,7 +116,7 @@ def _classes(
         forward, backward = _methods(thing, methods)
         if issubclass(thing, BaseException):
             continue
-        if not backward:
+        if not backward and not any(derivative_flag(method) for method in forward):
             yield LeftOut(target, "no backward, gradient or derivative")
             continue
         has_heirs = any(
@@ -217,8 +220,8 @@ def _objects(where: str, names: dict[str, Any], home: str) -> Iterator[Candidate
 
 
 def is_function(thing: Any) -> bool:
-    """Return whether something is a function."""
-    return inspect.isroutine(thing)
+    """Return whether something is a function, or one that is made of another."""
+    return inspect.isroutine(thing) or isinstance(thing, partial | np.vectorize)
 
 
 def _home(thing: Any) -> str | None:

@@ -354,3 +354,27 @@ def test_lists_of_parameters_have_their_gradients_in_the_lists_called_after_them
     assert check(InLists(names)).passed
     wrong = failed(check(InLists(names, 2.0)))
     assert wrong == {f"to {names[1]}.{k}": "factor-two" for k in range(3)}
+
+
+class InObjects:
+    """Weights of several shapes in one array of objects."""
+
+    def __init__(self, factor: float) -> None:
+        rng = np.random.default_rng(0)
+        self.W = np.empty(2, dtype=object)
+        self.W[0], self.W[1] = rng.standard_normal((4, 5)), rng.standard_normal((5, 3))
+        self.factor = factor
+
+    def forward(self, x: Any) -> Any:
+        self.x, self.h = x, np.tanh(x @ self.W[0])
+        return self.h @ self.W[1]
+
+    def backward(self, dout: Any) -> Any:
+        dz = dout @ self.W[1].T * (1 - self.h**2)
+        self.dW = np.array([self.factor * self.x.T @ dz, self.h.T @ dout], dtype=object)
+        return dz @ self.W[0].T
+
+
+def test_parameters_in_an_array_of_objects_are_compared() -> None:
+    assert check(InObjects(1.0)).passed
+    assert failed(check(InObjects(2.0))) == {"to W.0": "factor-two"}

@@ -4,6 +4,7 @@ tanh(x)                  tanh_prime(x)               the elementwise derivative,
 mse(pred, true)          mse_derivative(pred, true)
 linear_forward(x, w, b)  linear_backward(dout, cache)
 tanh(x, derivative=False)                            its own derivative, by an argument
+tanh = Tanh()            tanh(x, derivative=True)    the same of an object
 softmax_loss(x, y)       -> loss, dx
 naive(W, X, y, reg)      -> loss, dW
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 from mnist_cli.gradcheck.adapters.backwards import backward_slots
 from mnist_cli.gradcheck.adapters.forwards import calls, of_places
+from mnist_cli.gradcheck.adapters.methods import passes
 from mnist_cli.gradcheck.adapters.objects import made
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.signature import arguments, derivative_flag
@@ -58,6 +60,21 @@ def readings(
                 continue
             is_layer = call.labels is not None or has_dout or len(call.arrays) > 1
             yield made(state, forward, backward, call, wants, is_layer=is_layer)
+
+
+def of_flagged_methods(
+    thing: Any, request: Request, module: Mapping[str, Any]
+) -> Iterator[Reading]:
+    """Yield the readings of an object without a backward, whose forward is its own derivative.
+
+    As ``relu(x, derivative=True)`` is. It is taken for a function, so it must hold no arrays.
+    """
+    forwards, backwards, derivatives = passes(thing, request)
+    if backwards or derivatives or State(thing).arrays:
+        return
+    for name in forwards:
+        if derivative_flag(getattr(thing, name)) is not None:
+            yield from readings(getattr(thing, name), None, request, module)
 
 
 def flagged(function: Callable[..., Any], flag: str, *, of_output: bool) -> Callable[..., Any]:

@@ -341,6 +341,7 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
     for made_thing in made(code.target, thing, request):
         trained, remark = in_training(made_thing)
         for reading in chain(
+            functions.of_flagged_methods(trained, request, code.module),
             composed.of_methods(trained, request, code.module),
             objects.readings(trained, request),
         ):

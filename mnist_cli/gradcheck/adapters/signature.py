@@ -11,6 +11,8 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
+import numpy as np
+
 from mnist_cli.gradcheck.adapters.vocabulary import plain
 
 EMPTY = inspect.Parameter.empty
@@ -41,6 +43,8 @@ class Argument:
 
 def arguments(function: Callable[..., Any]) -> list[Argument]:
     """Return the arguments of a function; of one without a signature, a single x."""
+    if isinstance(function, np.vectorize):
+        function = function.pyfunc
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

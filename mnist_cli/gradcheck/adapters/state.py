@@ -90,6 +90,11 @@ def attributes(thing: Any) -> dict[str, Any]:
     return found
 
 
+def holds_objects(value: Any) -> bool:
+    """Return whether a value is an array of objects in a row, as arrays of several shapes are."""
+    return isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1
+
+
 def is_own(thing: Any) -> bool:
     """Return whether something is an object of somebody's class, which may hold arrays."""
     if isinstance(thing, (*PLAIN, np.ndarray, np.generic, np.random.Generator)):
@@ -111,7 +116,8 @@ def walk(thing: Any) -> Iterator[tuple[Place, Any]]:
                 in_tuple = isinstance(holder, tuple)  # where nothing can be replaced
                 is_number = isinstance(value, NUMBERS) and not in_tuple
                 is_list = is_float_list(value) and not in_tuple
-                if isinstance(value, np.ndarray) or is_number or is_list:
+                is_array = isinstance(value, np.ndarray) and not holds_objects(value)
+                if is_array or is_number or is_list:
                     yield Place(place), value
                 elif not isinstance(value, PLAIN) and id(value) not in seen:
                     seen.add(id(value))
@@ -125,7 +131,7 @@ def parts(holder: Any) -> Iterator[tuple[Any, Any]]:
         for key, value in list(holder.items()):
             if isinstance(key, str | int):
                 yield (key,), value
-    elif isinstance(holder, list | tuple):
+    elif isinstance(holder, list | tuple) or holds_objects(holder):
         for index, value in enumerate(holder):
             yield (index,), value
     elif is_own(holder) and not isinstance(holder, types.FunctionType | types.MethodType):

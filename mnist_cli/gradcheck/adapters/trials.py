@@ -135,6 +135,8 @@ def is_spread(shape: tuple[int, ...], labels: Draw) -> bool:
 
 def _kinds_of_inputs(draws: shapes.Draws) -> Iterator[shapes.Draws]:
     yield draws
+    if not draws:
+        return
     free = [n for n, d in draws.items() if d.kind == "normal"]
     *first, last = draws
     if first and last in free and last[-1:].isdigit() and len(draws[last].shape) == 2:

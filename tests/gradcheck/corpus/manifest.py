@@ -626,3 +626,11 @@ _right("layers", "ChannelBias", note="the only array is a vector")
 _wrong("layers", "ChannelBiasMean", "constant-factor", "the mean for the sum", rows=("to b",))
 _right("layers", "Attention", note="(B, T, D)")
 _wrong("layers", "AttentionUnscaled", "factor-two", "not divided by 2", rows=("to Wq", "to Wk"))
+
+# ---- objects with a flag, and functions that are made of another
+
+_right("told_otherwise", "Leaky", note="called with derivative=True")
+_wrong("told_otherwise", "LeakyDead", ONE_SIDE, "0 for the slope below 0")
+_right("told_otherwise", "slanted", note="functools.partial")
+_wrong("told_otherwise", "steep", ONE_SIDE, "another slope")
+_right("told_otherwise", "one_by_one", note="np.vectorize")

@@ -1,5 +1,8 @@
 """Code that is told by other means than names and places: flags, costs beside, results by name."""
 
+import math
+from functools import partial
+
 import numpy as np
 
 
@@ -18,6 +21,37 @@ def bend(x, derivative=False):
 def bow(x, derivative=False):
     """A derivative without its factor."""
     return np.cos(3 * x) if derivative else np.sin(3 * x)
+
+
+class Leaky:
+    """An object that is its own derivative."""
+
+    def __call__(self, x, derivative=False):
+        return np.where(x > 0, 1, 0.01) if derivative else np.where(x > 0, x, 0.01 * x)
+
+
+class LeakyDead:
+    def __call__(self, x, derivative=False):
+        return np.where(x > 0, 1, 0) if derivative else np.where(x > 0, x, 0.01 * x)
+
+
+def _slanted(x, slope):
+    return np.where(x > 0, x, slope * x)
+
+
+def _slanted_slope(x, slope):
+    return np.where(x > 0, 1, slope)
+
+
+slanted = partial(_slanted, slope=0.2)
+slanted_prime = partial(_slanted_slope, slope=0.2)
+steep = partial(_slanted, slope=0.2)
+steep_prime = partial(_slanted_slope, slope=0.3)
+one_by_one = np.vectorize(lambda v: math.tanh(v))
+
+
+def one_by_one_prime(x):
+    return 1 - one_by_one(x) ** 2
 
 
 class OfOutput:
