@@ -30,6 +30,11 @@ FEW = 0.25
 NEARLY = 1e-5
 """Up to this relative difference a gradient is nearly right, and no factor is looked for."""
 
+NEARLY_RIGHT = (
+    "It is nearly right, as it is where forward has an ε, in a denominator for example, that "
+    "backward leaves out. Put the same ε into both; or, if that is meant, widen --tolerance."
+)
+
 DOES_NOT_FIT = (UserCodeError, ValueError, IndexError, KeyError, TypeError)
 """What a mistake raises whose formula does not fit the shapes at hand, or which the code refuses.
 
@@ -123,7 +128,9 @@ def _of_numbers(evidence: Evidence, otherwise: Diagnosis | None) -> Diagnosis:
         if found:
             return found
         for suspect in specials:
-            factor = ratio(evidence.computed, suspect.gradient, where)
+            # Of a dout in which everything is cut off, only signs are left, and a factor fits much.
+            is_clipped = suspect.name == "clipped"
+            factor = None if is_clipped else ratio(evidence.computed, suspect.gradient, where)
             if factor is not None:
                 return _with_factor(evidence, suspect, factor)
     # A few entries that are wrong are a mistake of their own; many are what else is known.
@@ -134,7 +141,7 @@ def _of_numbers(evidence: Evidence, otherwise: Diagnosis | None) -> Diagnosis:
         or otherwise
         or _matching(evidence, "last")
         or _matching(evidence, "place")
-        or UNKNOWN.diagnosis()
+        or UNKNOWN.diagnosis(NEARLY_RIGHT if is_near else None)
     )
 
 

@@ -518,3 +518,33 @@ def test_a_tensor_between_two_inputs_tells_how_wide_they_are() -> None:
             return du, np.einsum("no,oij,ni->nj", dout, self.W, self.u)
 
     assert check(Bilinear).passed
+
+
+def test_a_softmax_with_an_epsilon_that_backward_leaves_out_is_said_to_be_nearly_right() -> None:
+    class Softmax:
+        def forward(self, x: Any) -> Any:
+            e = np.exp(x - x.max(axis=-1, keepdims=True))
+            self.s = e / (e.sum(axis=-1, keepdims=True) + 1e-8)
+            return self.s
+
+        def backward(self, dout: Any) -> Any:
+            return self.s * (dout - (dout * self.s).sum(axis=-1, keepdims=True))
+
+    (row,) = [row for row in check(Softmax) if not row.passed]
+    assert row.diagnosis is not None
+    assert row.diagnosis.name == "unknown"
+    assert "It is nearly right" in row.diagnosis.explanation
+    assert check(Softmax, tolerance=1e-6).passed
+
+
+def test_the_first_entry_of_dout_alone_is_not_called_clipped() -> None:
+    class FirstAlone:
+        def forward(self, x: Any) -> Any:
+            self.s = np.exp(x) / np.exp(x).sum()
+            return self.s
+
+        def backward(self, dout: Any) -> Any:
+            return self.s[0] * dout[0] * (np.eye(len(self.s))[0] - self.s)
+
+    named = failed(check(FirstAlone, shape=(3,), seed=3))
+    assert named["to x"] != "clipped"
