@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checked import failed
 
 from mnist_cli.gradcheck import assert_gradients, check
 from mnist_cli.gradcheck.user_code import UserCodeError
@@ -115,3 +116,66 @@ class Row(Dense):
 
 def test_the_gradient_to_a_row_may_be_a_vector_as_what_it_is_taken_from_stays_a_row() -> None:
     assert_gradients(Row())
+
+
+class Adam:
+    """A dense layer with an optimiser of its own written out in backward."""
+
+    def __init__(self, lr: float = 0.01) -> None:
+        self.W = np.random.default_rng(0).standard_normal((4, 3))
+        self.m, self.v, self.lr = np.zeros((4, 3)), np.zeros((4, 3)), lr
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: Any) -> Any:
+        dx, dW = dout @ self.W.T, self.x.T @ dout
+        self.keep(dW)
+        self.m, self.v = 0.9 * self.m + 0.1 * dW, 0.999 * self.v + 0.001 * dW**2
+        self.W = self.W - self.lr * (self.m / 0.1) / (np.sqrt(self.v / 0.001) + 1e-8)
+        return dx
+
+    def keep(self, dW: Any) -> None:
+        pass
+
+
+class AdamKeeping(Adam):
+    """It keeps the gradient as well."""
+
+    factor = 1
+
+    def keep(self, dW: Any) -> None:
+        self.dW = self.factor * dW
+
+
+class AdamKeepingDouble(AdamKeeping):
+    factor = 2
+
+
+def test_steps_that_are_as_long_for_any_gradient_are_not_taken_for_it() -> None:
+    found = check(Adam)
+    assert failed(found) == {"to W": "not-checked"}
+    assert any("as Adam does" in remark for remark in found.remarks)
+
+
+def test_a_gradient_that_is_kept_beside_such_steps_is_compared() -> None:
+    assert check(AdamKeeping).passed
+    assert failed(check(AdamKeepingDouble)) == {"to W": "factor-two"}
+
+
+def test_a_layer_may_keep_its_gradient_and_move_by_it() -> None:
+    class Keeping:
+        def __init__(self, lr: float = 0.1) -> None:
+            self.W, self.lr = np.random.default_rng(0).standard_normal((4, 3)), lr
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dout: Any) -> Any:
+            self.dW, dx = self.x.T @ dout, dout @ self.W.T
+            self.W = self.W - self.lr * self.dW
+            return dx
+
+    assert check(Keeping).passed

@@ -27,6 +27,10 @@ from mnist_cli.gradcheck.user_code import UserCodeError
 
 MANY = 6
 """At how many shapes code with several arguments is tried."""
+NORMALISED = (
+    "backward moves parameters as far for a small gradient as for a large one, as Adam does: their "
+    "gradients are not told by that."
+)
 
 
 def fittings(
@@ -165,6 +169,10 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
         if reading.own_rate:
             whole = CodeOperation(reading, arguments, trial.labels, candidates)
             session, before, after, _ = _passed(whole)
+    if session.update_rate and updates.are_normalised(whole, after[2]):
+        reading = replace(reading, has_normalised_steps=True, remark=reading.remark or NORMALISED)
+        whole = CodeOperation(reading, arguments, trial.labels, candidates)
+        session, before, after, _ = _passed(whole)
     lively = not_zero(whole, seed)
     written = {
         name
@@ -239,10 +247,17 @@ def _finished(operation: CodeOperation, reading: Reading, arguments: Arrays) -> 
         for name in operation.parameters
         if name in after_backward and not _same(before[name], after_backward[name])
     }
-    by_design = moved if operation.reading.has_rate else moved & session.by_update
+    rate = session.update_rate
+    by_design = {
+        name
+        for name in moved
+        if operation.reading.has_rate
+        or operation.reading.has_normalised_steps
+        or name in session.by_update
+        or updates.is_step(before[name] - after_backward[name], computed.get(name), rate)
+    }
     operation.moved = frozenset(by_design | (moved & session.noted))
     for name in operation.moved & session.by_update:
-        rate = session.update_rate
         operation.methods[name] = by_move(before[name], computed[name], rate)
     if reading.gives == "slope" and _is_jacobian(session):
         operation.reading = replace(operation.reading, gives="jacobian")

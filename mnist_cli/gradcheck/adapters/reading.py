@@ -136,6 +136,8 @@ class Reading:
     """What to say of how it was read."""
     own_rate: str = ""
     """The number of the object that is the learning rate of its updates by what it does alone."""
+    has_normalised_steps: bool = False
+    """Whether what backward moves is as far for a small gradient, so that no gradient is told."""
 
     @property
     def takes_dout(self) -> bool:

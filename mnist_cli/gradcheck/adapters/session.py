@@ -357,7 +357,7 @@ class CodeSession(Session):
             self.noted |= set(recorder.noted)
             found |= {n: g for n, g in recorder.noted.items() if n not in found}
         rate = self.update_rate
-        if rate:
+        if rate and not reading.has_normalised_steps:
             for name, after in self._live().items():
                 is_moved = not np.array_equal(after, before[name])
                 if name not in found and (is_moved or name in self.operation.methods):
