@@ -28,7 +28,7 @@ NOT_NAMED = {
     *("losses:MultiHingeCount", "activations:SwishProduct", "function_pairs:arctan"),
     *("function_pairs:gelu,gelu_derivative", "cached_functions:batchnorm_backward"),
     *("cached_functions:gru_gate_forward,gru_gate_backward", "learning_rates:SoftmaxInput"),
-    *("learning_rates:ConvolutionFlipped", "learning_rates:PerceptronsPlain"),
+    "learning_rates:ConvolutionFlipped",
     *("attributes:SoftmaxUnitMixed", "networks:ForwardLossGradientHalf"),
     *("nodes:TensorNotTurned", "nodes:TensorPower", "nodes:TensorLog", "lists:AddBiasWhole"),
     *("recurrent:peephole_step_forward", "recurrent:rnn_forward,rnn_backward_transposed"),
