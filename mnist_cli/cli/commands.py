@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -19,6 +20,18 @@ class CommandsInOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name; if there is none, suggest what was meant."""
+        name = args[0]
+        is_option = name.startswith("-")
+        if not (ctx.resilient_parsing or is_option or self.get_command(ctx, name)):
+            near = get_close_matches(name, self.list_commands(ctx))
+            advice = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{advice}")
+        return super().resolve_command(ctx, args)
 
 
 class CommandsOnDemand(CommandsInOrder):

@@ -101,6 +101,20 @@ def test_commands_are_in_the_order_of_work(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "meant"),
+    [("check", "gradcheck"), ("trian", "train"), ("plot curve", "curves"), ("xyz", None)],
+)
+def test_a_command_that_there_is_not_suggests_what_was_meant(
+    cli: Cli, command: str, meant: str | None
+) -> None:
+    done = cli(*command.split())
+    assert done.exit_code == 2
+    assert f"No such command '{command.split()[-1]}'" in done.stderr
+    assert (f"Did you mean {meant}?" in done.stderr) == (meant is not None)
+    assert ("Did you mean" in done.stderr) == (meant is not None)
+
+
+@pytest.mark.parametrize(
     ("option", "meant"),
     [("--learning-rate", "--lr"), ("--epoch", "--epochs"), ("--threads", None), ("--xyz", None)],
 )
