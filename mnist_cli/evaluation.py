@@ -155,7 +155,7 @@ def evaluate(models: Reader | Sequence[Reader], data: Split, *, views: int = 1) 
     Raises
     ------
     SettingsError
-        If there is no model, no image or no view; or if one of these is something else.
+        If there is no model, no image or no view; or if an argument is of another kind.
     """
     several = models if isinstance(models, Sequence) else [models]
     members = check_models("models", [models] if isinstance(models, str) else several)
@@ -177,7 +177,7 @@ def check_models(name: str, models: Sequence[object]) -> list[Reader]:
         if not isinstance(model, Reader):
             has_one = hasattr(model, "model")
             advice = "give its `model`." if has_one else "give what `Model.load(path)` returns."
-            raise SettingsError(f"`{name}`: a {type(model).__name__} is no model; {advice}")
+            raise SettingsError(f"`{name}`: a {type(model).__name__} is not a model; {advice}")
         checked.append(model)
     return checked
 

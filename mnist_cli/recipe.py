@@ -277,7 +277,7 @@ def check_recipe(recipe: object) -> None:
     """Raise SettingsError if this is no recipe."""
     if not isinstance(recipe, Recipe):
         raise SettingsError(
-            f"`recipe` is a {type(recipe).__name__}, and no recipe: give `Recipe(hidden=128)`, or "
+            f"`recipe` is a {type(recipe).__name__}, not a recipe: give `Recipe(hidden=128)`, or "
             "`Recipe.from_dict(...)`."
         )
 

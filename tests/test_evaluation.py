@@ -80,10 +80,10 @@ def test_nothing_to_measure_with_or_on_is_refused(network: MLP, digits: Split) -
 @pytest.mark.parametrize(
     ("models", "words"),
     [
-        ("model.npz", r"a str is no model; give what `Model.load\(path\)` returns"),
-        (Path("model.npz"), "a PosixPath is no model"),
-        ([Model(MLP(2)), "b.npz"], "a str is no model"),
-        (Trained(Model(MLP(2)), workers_for(1)), "a Trained is no model; give its `model`"),
+        ("model.npz", r"a str is not a model; give what `Model.load\(path\)` returns"),
+        (Path("model.npz"), "a PosixPath is not a model"),
+        ([Model(MLP(2)), "b.npz"], "a str is not a model"),
+        (Trained(Model(MLP(2)), workers_for(1)), "a Trained is not a model; give its `model`"),
     ],
 )
 def test_what_is_no_model_is_told_how_to_become_one(models: Any, words: str, digits: Split) -> None:

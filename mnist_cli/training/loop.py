@@ -101,7 +101,7 @@ def train(
         If `should_stop` said so.
     SettingsError
         If the recipe does not go with the data, the checkpoint, or the model to start from; or if
-        one of them is something else.
+        one of them is of another kind.
     """
     check_recipe(recipe)
     check_split(data)

@@ -136,4 +136,4 @@ def test_a_text_with_which_it_is_not_understood_is_told() -> None:
 
     found = check(Padded)
     assert found.passed
-    assert "Not checked with padding=circular, with which it is not understood." in found.remarks
+    assert "With padding=circular it is not understood, and not checked." in found.remarks

@@ -97,12 +97,12 @@ def test_what_is_no_data_is_refused_by_training_and_by_evaluation(
 
 def test_what_is_no_recipe_or_no_model_is_refused(data: Split) -> None:
     settings: Any = {"hidden": 2}
-    with pytest.raises(SettingsError, match="`recipe` is a dict, and no recipe: give `Recipe"):
+    with pytest.raises(SettingsError, match="`recipe` is a dict, not a recipe: give `Recipe"):
         train(settings, data)
     with pytest.raises(SettingsError, match="`recipe` is a dict"):
         run(settings)
     path: Any = "model.npz"
-    with pytest.raises(SettingsError, match="`start`: a str is no model"):
+    with pytest.raises(SettingsError, match="`start`: a str is not a model"):
         train(Recipe(hidden=2, epochs=1), data, start=path)
 
 

@@ -104,8 +104,8 @@ def refuse_rows_as_indices(code: Code, found: Operation, with_rows: Request) -> 
     search = Search(with_rows)
     if any(search.try_reading(each) for each in islice(candidates(code, with_rows), TRIED)):
         raise UserCodeError(
-            f"{code.target} takes one-hot labels: it computes with their numbers, and those of "
-            "--labels index are the classes' own. Leave that out, or say --labels onehot."
+            f"{code.target} takes one-hot labels: it does arithmetic with them, which "
+            "means nothing for class indices. Leave out --labels index, or say --labels onehot."
         )
 
 
@@ -131,7 +131,7 @@ def in_each_mode(
         labels = (f"{name}={value}, {part}" if part else f"{name}={value}" for part, _ in found)
         parts += zip(labels, (operation for _, operation in found), strict=True)
     if refused:
-        remark = f"Not checked with {name}={' or '.join(refused)}, with which it is not understood."
+        remark = f"With {name}={' or '.join(refused)} it is not understood, and not checked."
         parts[0][1].remarks.append(remark)
     return parts if len(parts) > 1 else [("", parts[0][1])]
 

@@ -293,9 +293,8 @@ ROWS_LEAK = MISTAKES["rows-leak"]
 def rows_leak(row: int) -> Diagnosis:
     """Return what is said of a row that is not finite beside the others, and is so alone."""
     return ROWS_LEAK.diagnosis(
-        f"Row {row} of the batch gives NaN or infinity beside the others, and not alone: a maximum "
-        "or a sum is taken over the whole batch, where each row needs its own (axis=-1, "
-        "keepdims=True)."
+        f"Row {row} gives NaN or infinity in the batch, and is finite by itself: a maximum or a "
+        "sum is taken over the whole batch, where each row needs its own (axis=-1, keepdims=True)."
     )
 
 
@@ -345,9 +344,9 @@ def not_linear_in_dout(point: Point, name: str, large: Array) -> Diagnosis:
 
 STRIDED_DOUT_REFUSED = behaviour(
     "strided-dout-refused",
-    "backward raises, or gives something else, for a dout that is not contiguous, such as a "
+    "backward raises, or returns something else, for a dout that is not contiguous, such as a "
     "transpose or every second column: use reshape, which copies if it must. Do not set its shape, "
-    "view it as another type, or go through it by np.nditer, which goes as memory does.",
+    "view it as another type, or loop over it by np.nditer, which follows its order in memory.",
     wrong="dout.shape = (-1,)",
     right="dout = dout.reshape(-1)",
     source=COPIES,
@@ -371,7 +370,8 @@ NOT_CHECKED = behaviour(
 )
 UNKNOWN = behaviour(
     "unknown",
-    "No mistake that this program knows gives these numbers; compare them by hand.",
+    "No mistake that this program knows gives these numbers: work out one entry by hand, and "
+    "compare each step with the code.",
     wrong="",
     right="",
     source=CHECKS,

@@ -110,7 +110,7 @@ class TensorClass:
             value = value_name(made, array)
         if value is None:
             raise UserCodeError(
-                f"{self.kind.__name__} is made of an array and does not hold it, as in .data."
+                f"{self.kind.__name__} takes an array, and keeps it in no attribute such as .data."
             )
         self.value = value
         is_double = np.asarray(peek(made, value)).dtype == np.float64
