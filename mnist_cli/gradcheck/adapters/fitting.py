@@ -115,11 +115,10 @@ def fittings(
 
 
 def is_repeated(operation: CodeOperation, computed: Arrays) -> bool:
-    """Return whether NumPy has repeated an input, or its one column, over what is in the code.
+    """Return whether NumPy has broadcast an input over a larger array of the code.
 
-    A gradient with more axes than the input says that the code has images in mind, say; one that is
-    larger than a column, that it has more columns in mind, or none; and so does that of a column
-    which is a vector.
+    The gradient then has another shape than the input: more axes, where the code expects images,
+    say; or more numbers than a column, or one axis, where it does not expect a single column.
     """
     for name in operation.data:
         shape = operation.at[name].shape

@@ -95,9 +95,9 @@ def assigned(
 ) -> Arrays:
     """Return which array each of the returned gradients belongs to.
 
-    By its key, if it has one; else by what the code calls them where it returns them, if all have
-    such a name; else by the order, if there are as many gradients as arrays; else by the names that
-    some have; else each to the first array of its shape that is left, and the first to the first.
+    These are tried in turn: the key of a gradient; the names that the code returns, if each of them
+    is that of an array; the order, if there are as many gradients as arrays; the names, if some are
+    those of arrays. What is left belongs to the first array of its shape that has no gradient yet.
 
     Parameters
     ----------
@@ -327,9 +327,9 @@ class Held:
     def _in_containers(
         self, place: Place, around: Sequence[Any], wanted: Sequence[str]
     ) -> Iterable[Any]:
-        """Yield what dictionaries and lists of gradients near by have for a parameter.
+        """Yield what the dictionaries and lists of gradients beside a parameter have for it.
 
-        Where a list of parameters has one of its own, as ``dbs`` of ``bs``, no other is meant.
+        If one is called after the parameter's list, as ``dbs`` is after ``bs``, that one alone.
         """
         for up in (around, around[:-1]):
             own: list[Any] = []

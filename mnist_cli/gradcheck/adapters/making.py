@@ -74,10 +74,10 @@ def made(target: str, thing: Any, request: Request) -> Iterator[Any]:
 
 
 def in_training(thing: Any) -> tuple[Any, str]:
-    """Return a copy of an object in training mode, and a remark; itself if it is in no other.
+    """Return a copy of an object in training mode, and a remark; the object itself if it is in it.
 
-    Backward is for training. What a layer does else, as with a running mean, has no gradient of
-    its own.
+    Backward is for training: what a layer does in evaluation, as with a running mean, is not what
+    its backward differentiates.
     """
     copied = State(thing).copied() if flags_off(thing) else thing
     flags = flags_off(copied)

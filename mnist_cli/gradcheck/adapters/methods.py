@@ -41,11 +41,11 @@ def _makes_callables(kind: type) -> bool:
 
 
 def passes(thing: Any, request: Request) -> tuple[list[str], list[str], list[str]]:
-    """Return which methods may be an object's forward, its backward, and a derivative instead.
+    """Return an object's methods that may be its forward, its backward, and its derivative.
 
-    Functions that it holds are none of its methods where its class has both of its own. Where it
-    has a forward and a backward, all derivatives are helpers; and so is an activation with its own
-    derivative beside another pair.
+    If its class defines such a pair, functions that the object holds in attributes do not count. If
+    it has a forward and a backward, derivatives do not count. If it has another pair, neither do an
+    activation and the derivative of that.
     """
     forwards = methods(thing, FORWARDS, request.forward)
     backwards = methods(thing, BACKWARDS, request.backward)

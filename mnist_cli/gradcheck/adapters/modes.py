@@ -1,4 +1,4 @@
-"""Which texts decide what code computes: each makes a function, or a layer, of its own.
+"""Texts that select what code computes: with each of them, it is another function or layer.
 
 linear_activation_forward(A, W, b, activation)    if activation == "relu": ...
 cross_entropy(logits, labels, reduction="mean")   if reduction == "sum": ...
@@ -21,20 +21,20 @@ NO_MODES = (
     *("mode", "phase", "split", "init", "optim", "solver", "update", "schedule"),
     *("name", "label", "dtype", "device", "backend"),
 )
-"""What is in the names of arguments whose other texts make nothing to differentiate.
+"""Parts of the names of arguments whose texts are not tried, as they select no other derivative.
 
-They mean testing, how weights are made and moved, or what the numbers are made of.
+They select training or testing, how weights begin and are updated, or the type of the numbers.
 """
 OTHER = "other"
-"""A text that code compares with nowhere, for its ``else``."""
+"""A text that no code compares with, so that it takes the ``else``."""
 
 
 def mode_of(code: Code, request: Request) -> tuple[str, list[str | None]] | None:
-    """Return an argument that says what code computes, and the texts that it may be.
+    """Return the argument that selects what code computes, and the texts to try for it.
 
-    Its default comes first, which may be None. Of two functions, one may name what is the other's
-    ``else``; where one text alone is named, it is `OTHER`. There is none where there is no such
-    argument, or the user has said what it is.
+    The default comes first, and may be None. The texts of a function and of its derivative are put
+    together, as the ``else`` of one may be a text of the other; beside a single text, `OTHER` is
+    tried. None if there is no such argument, or if the user gave its value.
     """
     if isinstance(code.thing, type):
         return _first_of(arguments(code.thing), [code.thing], request)

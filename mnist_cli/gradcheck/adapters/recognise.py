@@ -90,10 +90,10 @@ def refuse_what_is_no_code(code: Code) -> None:
 
 
 def refuse_rows_as_indices(code: Code, found: Operation, with_rows: Request) -> None:
-    """Raise UserCodeError for a loss that is right with one-hot labels, and computes with indices.
+    """Raise UserCodeError if a loss takes one-hot labels, though it also runs with indices.
 
-    What takes indices refuses fractions of them; what takes rows computes with any numbers, which
-    are repeated over all classes.
+    Code that means indices raises for fractions. Code that means one-hot rows computes with any
+    numbers, and NumPy repeats them over all classes.
     """
     if found.labels is None:
         return
@@ -112,9 +112,9 @@ def refuse_rows_as_indices(code: Code, found: Operation, with_rows: Request) -> 
 def in_each_mode(
     code: Code, mode: tuple[str, list[str | None]], request: Request, given: Arrays | None
 ) -> list[tuple[str, Operation]]:
-    """Return the operations that code is with each text that decides what it computes.
+    """Return the operations that code is with each text that selects what it computes.
 
-    With its default, it must be one. A remark says with which texts it is none.
+    With its default, it must be understood. A remark names the texts with which it is not.
     """
     name, values = mode
     parts: list[tuple[str, Operation]] = []

@@ -36,8 +36,8 @@ def numbers_of(
 def output_of(result: Any, which: int | None, *, of_layer: bool = False) -> tuple[Array, list[Any]]:
     """Return the output among what forward returned, as an array, and all the rest.
 
-    It is the one number among several, a loss; of a layer, which has none, it is the first array:
-    a number behind that is a penalty or the like.
+    Among several results, a single number is taken for the loss. A layer has no loss: its output is
+    the first array, and a number after it is a penalty or the like.
     """
     if isinstance(result, tuple) or (
         isinstance(result, list)

@@ -390,7 +390,7 @@ def chain(
 
 
 def side_by_side(names: Sequence[str], n: int, sizes: tuple[int, int], *, columns: bool) -> Draws:
-    """Return the shapes of a layer whose weights all take the input, as a gate's beside others.
+    """Return the shapes of a layer whose weights all take the same input, as those of gates do.
 
     Parameters
     ----------

@@ -111,9 +111,9 @@ def trials(reading: Reading, request: Request, seed: int, given: Arrays) -> Iter
 
 
 def is_of_classes_alone(reading: Reading, names: list[str], request: Request) -> bool:
-    """Return whether the number of classes that was asked for is that of a loss's own columns.
+    """Return whether the input of a loss has a column for each of the classes asked for.
 
-    So it is where the loss has no weights that could make as many of another number.
+    It has, unless the loss has weights, which can turn any number of features into classes.
     """
     is_bare = len(names) == 1 and not (reading.state.arrays or reading.known)
     return is_bare and bool(request.classes) and not request.shapes

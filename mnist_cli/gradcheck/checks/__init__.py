@@ -48,5 +48,5 @@ def inspect(operation: Operation, request: Request) -> Inspection:
 
 
 def left_out(name: str, formula: str, kind: str) -> Check:
-    """Return a row that was not to be made."""
+    """Return the row of a check that the user left out."""
     return skipped(name, formula, "left out by --skip", kind)

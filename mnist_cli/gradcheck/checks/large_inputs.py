@@ -110,10 +110,10 @@ def at_large(found: Inspection, size: float) -> Operation:
 
 
 def with_least_likely(operation: Operation) -> Array | None:
-    """Return the labels of a loss with the least likely class for the example that is surest.
+    """Return a loss's labels, but the surest example is labelled with its least likely class.
 
-    Where its probability is rounded to 0, the logarithm is infinite; of labels at random, none may
-    be of such a class. Where a loss has weights, its inputs are no scores of classes.
+    Where the probability of that class is rounded to 0, the logarithm is infinite, and random
+    labels may miss such a class. If a loss has weights, its inputs are not the scores of classes.
     """
     labels = operation.labels
     scores = operation.rows(operation.at[operation.data[0]])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mnist_cli.gradcheck.evidence import Evidence
 
 MOST_OUTPUTS = 3
-"""At how many outputs it is looked whether there is an activation behind the weights."""
+"""How many outputs are searched for an activation behind the weights."""
 
 
 @also("not-differentiated", "special")
@@ -29,7 +29,7 @@ def activation_not_differentiated(evidence: Evidence) -> Iterator[Claim]:
     """The derivative of the layer's activation is missing.
 
     Multiply dout by f′(z) first, as by z > 0 for a rectifier and by 1 − a² for a hyperbolic
-    tangent, and go on with that to the weights, the bias and the input.
+    tangent. The gradients to the weights, the bias and the input are made of that product.
     """
     if evidence.dout.ndim == 2:
         yield from _of(evidence, evidence.dout)
@@ -46,7 +46,7 @@ def activation_masked_by_gradient(evidence: Evidence) -> Iterator[Claim]:
 
 
 def _of(evidence: Evidence, dz: Array) -> Iterator[Array]:
-    """Yield the gradient that a wrong gradient to z gives, if the code is such a layer."""
+    """Yield the gradient that follows from a wrong gradient to z, if the code is such a layer."""
     operation = evidence.operation
     if not (operation.takes_dout and evidence.has_x and evidence.is_small):
         return
@@ -66,7 +66,7 @@ def _of(evidence: Evidence, dz: Array) -> Iterator[Array]:
 def _claim(
     evidence: Evidence, x: Array, W: Array, dz: Array, weight: str, *, is_turned: bool
 ) -> Array | None:
-    """Return the gradient to what the evidence is about, or None if that is something else."""
+    """Return the gradient to x, W or b, whichever the evidence is about; None if it is none."""
     if evidence.is_input:
         return np.asarray(dz @ W.T)
     if evidence.name == weight:
@@ -77,9 +77,9 @@ def _claim(
 
 
 def _is_activated(evidence: Evidence, W: Array) -> bool:
-    """Return whether each output is a function of one product with W that is not linear.
+    """Return whether each output is a nonlinear function of the product with a column of W.
 
-    The gradient of one output to x is then a multiple of a column of W, and not that itself.
+    The gradient of an output to x is then a multiple of that column, and the factor varies.
     """
     name = evidence.operation.data[0]
     for j in range(min(MOST_OUTPUTS, W.shape[1])):
