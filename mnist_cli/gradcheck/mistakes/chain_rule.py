@@ -376,7 +376,7 @@ def not_elementwise(evidence: Evidence) -> Iterator[Claim]:
     """The function is not elementwise, so an elementwise derivative cannot be right.
 
     Each output depends on several inputs, so no product of dout and an elementwise derivative is
-    the gradient; give it a backward(dout).
+    the gradient. Write a backward that takes dout and returns dx.
     """
     if not keeps_shape(evidence) or evidence.operation.kind != "activation":
         return

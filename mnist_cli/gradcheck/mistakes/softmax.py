@@ -19,7 +19,8 @@ BRIDLE = "Bridle (1990), Probabilistic Interpretation of Feedforward Classificat
 BISHOP = "Bishop (2006), Pattern Recognition and Machine Learning, section 4.3.4"
 NOT_ELEMENTWISE_TOLD = (
     "This function is not elementwise: each output depends on several inputs, so no product of "
-    "dout and an elementwise derivative can be right; give it a backward(dout)."
+    "dout and an elementwise derivative can be right. Write a backward that takes dout "
+    "and returns dx."
 )
 FORMULA = "dx_i = s_i·(dout_i − Σ_j dout_j·s_j)"
 RIGHT = "dx = s * (dout - (dout * s).sum(axis=-1, keepdims=True))"
