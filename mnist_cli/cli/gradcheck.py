@@ -90,9 +90,7 @@ TOLERANCE = 1e-10
     show_default="what the loss takes",
     help="Form of the labels.",
 )
-@click.option(
-    "--forward-method", metavar="NAME", help="What your forward is called, if by no usual name."
-)
+@click.option("--forward-method", metavar="NAME", help="What your forward is called, if unusual.")
 @click.option("--backward-method", metavar="NAME", help="What your backward is called.")
 @click.option(
     "--constant",

@@ -137,7 +137,7 @@ json = click.option(
     "--json",
     is_flag=True,
     callback=_ask_for_document,
-    help="Print one JSON document on stdout, even of an error.",
+    help="Print one JSON document on stdout, even after an error.",
 )
 force = click.option(
     "--force", is_flag=True, help="Replace what is at --out, even if this command did not make it."

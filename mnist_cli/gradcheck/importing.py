@@ -98,7 +98,7 @@ def import_file(path: Path) -> Imported:
     except ImportError as error:
         if error.name != name:
             raise
-        # What it imports imports it again, which a script that is run is no obstacle to.
+        # The file and what it imports import each other. Under another name, it runs as a script.
         del sys.modules[name]
         return Imported([_run_as(f"{name}_to_check", path)])
 
@@ -132,7 +132,7 @@ def _from_above(path: Path, run: Callable[[], Any]) -> Any:
 
 
 def _root_of(name: str, path: Path) -> Path | None:
-    """Return the nearest folder above a file in which there is a module or package of a name."""
+    """Return the nearest folder above a file that has a module or package of this name."""
     place = Path(*name.split("."))
     for folder in path.parents if name else ():
         if (folder / place.with_suffix(".py")).is_file() or (folder / place).is_dir():
@@ -141,7 +141,7 @@ def _root_of(name: str, path: Path) -> Path | None:
 
 
 def _forget(name: str) -> None:
-    """Forget a module that was imported under the name of a package, as of a file's neighbour."""
+    """Forget a module that took the name of a package, such as a file beside the one checked."""
     if not hasattr(sys.modules.get(name), "__path__"):
         sys.modules.pop(name, None)
 
