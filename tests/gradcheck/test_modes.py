@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,16 @@ class ActivatedTwice(Activated):
     factor = 2.0
 
 
+class Kind(Enum):
+    RELU = "relu"
+    TANH = "tanh"
+
+
+class ByMember(ActivatedTwice):
+    def __init__(self, kind: Kind = Kind.RELU) -> None:
+        super().__init__(4, 3, kind.value)
+
+
 class ByChoice(ActivatedTwice):
     """It has to be told which."""
 
@@ -65,6 +76,11 @@ def test_a_class_is_checked_with_each_text_that_its_methods_ask_for() -> None:
     assert found.passed
     parts = dict.fromkeys(row.name.partition(":")[0] for row in found)
     assert list(parts) == ["activation=relu", "activation=tanh", "activation=linear"]
+
+
+def test_a_mistake_with_another_member_of_an_enumeration_is_found() -> None:
+    names = [f"kind=Kind.TANH: to {name}" for name in ("x", "W")]
+    assert failed(check(ByMember)) == dict.fromkeys(names, "factor-two")
 
 
 @pytest.mark.parametrize("kind", [ActivatedTwice, ByChoice, ByNone])

@@ -1,8 +1,11 @@
 """Texts that select what code computes: with each of them, it is another function or layer.
 
+The members of an enumeration do the same.
+
 linear_activation_forward(A, W, b, activation)    if activation == "relu": ...
 cross_entropy(logits, labels, reduction="mean")   if reduction == "sum": ...
 Dense(n_in, n_out, activation="relu")             if self.activation == "tanh": ...
+Dense(n_in, n_out, activation=Act.RELU)           if self.activation is Act.TANH: ...
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any
 
 from mnist_cli.gradcheck.adapters.signature import Argument, arguments
@@ -29,12 +33,13 @@ OTHER = "other"
 """A text that no code compares with, so that it takes the ``else``."""
 
 
-def mode_of(code: Code, request: Request) -> tuple[str, list[str | None]] | None:
+def mode_of(code: Code, request: Request) -> tuple[str, list[Any]] | None:
     """Return the argument that selects what code computes, and the texts to try for it.
 
-    The default comes first, and may be None. The texts of a function and of its derivative are put
-    together, as the ``else`` of one may be a text of the other; beside a single text, `OTHER` is
-    tried. None if there is no such argument, or if the user gave its value.
+    The default comes first, and may be None; if it is a member of an enumeration, all others follow.
+    The texts of a function and of its derivative are put together, as the ``else`` of one may be a
+    text of the other; beside a single text, `OTHER` is tried. None if there is no such argument, or
+    if the user gave its value.
     """
     if isinstance(code.thing, type):
         return _first_of(arguments(code.thing), [code.thing], request)
@@ -52,12 +57,14 @@ def has_default(code: Code, name: str) -> bool:
 
 def _first_of(
     taken: Iterable[Argument], within: Iterable[Any], request: Request
-) -> tuple[str, list[str | None]] | None:
+) -> tuple[str, list[Any]] | None:
     told = [_comparisons(each) for each in within]
     for argument in taken:
         name, default = argument.name, argument.default
         if name in request.arguments:
             continue
+        if isinstance(default, Enum) and not has_part(name, NO_MODES):
+            return name, list(dict.fromkeys([default, *type(default)]))
         is_text = default is None or isinstance(default, str)
         if not argument.is_required and (not is_text or has_part(name, NO_MODES)):
             continue
