@@ -61,6 +61,6 @@ def kinds(checks: Checks) -> set[str]:
 
 def made(source: str) -> Any:
     """Return what a piece of code calls ``it``."""
-    names: dict[str, Any] = {"np": np}
+    names: dict[str, Any] = {"__name__": "made", "np": np}
     exec(source, names)
     return names["it"]

@@ -14,8 +14,9 @@ from mnist_cli.gradcheck.adapters.backwards import backward_slots
 from mnist_cli.gradcheck.adapters.drawing import BATCH, FEATURES, Draw, Kind
 from mnist_cli.gradcheck.adapters.forwards import Call, calls
 from mnist_cli.gradcheck.adapters.gradients import Held, assigned, by_key, leaves, short
+from mnist_cli.gradcheck.adapters.places import Place
 from mnist_cli.gradcheck.adapters.reading import Slot
-from mnist_cli.gradcheck.adapters.state import Place, State
+from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.request import Request
 from mnist_cli.gradcheck.user_code import UserCodeError
 

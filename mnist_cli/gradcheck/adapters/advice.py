@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnist_cli.gradcheck.adapters.methods import methods
+from mnist_cli.gradcheck.adapters.places import is_own
 from mnist_cli.gradcheck.adapters.signature import arguments
-from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.adapters.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS
 from mnist_cli.gradcheck.request import Code, Request
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required

@@ -21,9 +21,10 @@ from mnist_cli.gradcheck.adapters.forwards import STRENGTH, Call, calls
 from mnist_cli.gradcheck.adapters.making import ONE_OUTPUT, SIZES, guesses, seeded
 from mnist_cli.gradcheck.adapters.methods import methods, passes
 from mnist_cli.gradcheck.adapters.objects import in_double_precision, made
+from mnist_cli.gradcheck.adapters.places import is_float_array
 from mnist_cli.gradcheck.adapters.reading import Cost, Reading, Slot, literal
 from mnist_cli.gradcheck.adapters.signature import arguments
-from mnist_cli.gradcheck.adapters.state import State, is_float_array
+from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import (
     CONTAINERS,
     STRENGTHS,

@@ -15,9 +15,10 @@ import numpy as np
 from mnist_cli.gradcheck.adapters import shapes, updates
 from mnist_cli.gradcheck.adapters.code import CodeOperation
 from mnist_cli.gradcheck.adapters.optimisers import by_move
+from mnist_cli.gradcheck.adapters.places import attributes, is_float_array, walk
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
-from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array, walk
+from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.trials import drawn, has_labels, names_of, trials
 from mnist_cli.gradcheck.adapters.vocabulary import NO_PARAMETERS, is_label, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays

@@ -12,9 +12,9 @@ import numpy as np
 
 from mnist_cli.gradcheck.adapters import shapes
 from mnist_cli.gradcheck.adapters.drawing import Draw
+from mnist_cli.gradcheck.adapters.places import is_float_array
 from mnist_cli.gradcheck.adapters.reading import Slot, data, literal
 from mnist_cli.gradcheck.adapters.signature import Argument, arguments
-from mnist_cli.gradcheck.adapters.state import is_float_array
 from mnist_cli.gradcheck.adapters.vocabulary import (
     FLAG,
     STRENGTHS,

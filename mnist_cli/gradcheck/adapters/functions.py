@@ -43,7 +43,7 @@ def readings(
         return
     own = [argument.name for argument in arguments(forward)]
     around = surroundings(None, [forward, *([backward] if backward else [])])
-    state = State(None, {name: v for name, v in around.items() if name not in own})
+    state = State(None, {name: v for name, v in around.items() if v.name not in own})
     ways = list(calls(forward, request, module))
     for call in [*ways, *(other for each in ways if (other := of_places(each)) is not None)]:
         if backward is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters.state import NUMBERS, Place, is_float_array, is_own, walk
+from mnist_cli.gradcheck.adapters.places import NUMBERS, Place, is_float_array, is_own, walk
 from mnist_cli.gradcheck.adapters.vocabulary import (
     CONTAINERS,
     GRADIENT_LEAVES,
@@ -323,6 +323,7 @@ class Held:
             lists = {leaf: value for leaf, value in named.items() if isinstance(value, list)}
             yield from (value for leaf, value in lists.items() if is_gradient_container(leaf))
         yield from self._in_containers(place, around, wanted)
+        yield from self._in_mirrored_containers(place, wanted)
 
     def _in_containers(
         self, place: Place, around: Sequence[Any], wanted: Sequence[str]
@@ -349,6 +350,25 @@ class Held:
                     if leaf == place.leaf or plain(leaf) in wanted
                 )
             yield from own or others
+
+    def _in_mirrored_containers(self, place: Place, wanted: Sequence[str]) -> Iterable[Any]:
+        """Yield what gradients that are nested as the parameters are have for a parameter.
+
+        As ``grads["layer1"]["W"]`` is to ``params["layer1"]["W"]``.
+        """
+        steps = place.steps
+        for holder, inside in self.by_holder.items():
+            for index in range(len(steps) - 2):
+                mirrored = (*steps[:index], *holder[index : index + 1], *steps[index + 1 : -1])
+                container = holder[index] if index < len(holder) else None
+                if holder != mirrored or not isinstance(container, str):
+                    continue
+                if container != steps[index] and is_gradient_container(container):
+                    yield from (
+                        value
+                        for leaf, (_, value) in inside.items()
+                        if leaf == place.leaf or plain(leaf) in wanted
+                    )
 
     def input_gradient(self, shape: tuple[int, ...], fresh: Callable[[str], bool]) -> Any:
         """Return what a backward that returns nothing left as the gradient to its input."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from mnist_cli.gradcheck.adapters import shapes
 from mnist_cli.gradcheck.adapters.drawing import BATCH, FEATURES
+from mnist_cli.gradcheck.adapters.places import attributes, holders
 from mnist_cli.gradcheck.adapters.signature import Argument, arguments
-from mnist_cli.gradcheck.adapters.state import State, attributes, holders
+from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import FLAG, INPUT, RATE, is_named, plain
 from mnist_cli.gradcheck.request import Request
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required

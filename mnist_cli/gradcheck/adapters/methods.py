@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mnist_cli.gradcheck.adapters.state import attributes
+from mnist_cli.gradcheck.adapters.places import attributes
 from mnist_cli.gradcheck.adapters.vocabulary import (
     ACTIVATIONS,
     BACKWARDS,

@@ -24,9 +24,10 @@ from mnist_cli.gradcheck.adapters.backwards import backward_slots
 from mnist_cli.gradcheck.adapters.drawing import FEATURES, Draw
 from mnist_cli.gradcheck.adapters.forwards import Call, calls, of_places
 from mnist_cli.gradcheck.adapters.methods import passes
+from mnist_cli.gradcheck.adapters.places import attributes, is_float_array
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot, data
 from mnist_cli.gradcheck.adapters.signature import arguments, takes_any
-from mnist_cli.gradcheck.adapters.state import State, attributes, is_float_array
+from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.surroundings import surroundings
 from mnist_cli.gradcheck.adapters.vocabulary import (
     BACKWARDS,

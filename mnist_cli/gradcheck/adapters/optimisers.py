@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters.state import Place, State, is_own
+from mnist_cli.gradcheck.adapters.places import Place, is_own
+from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import RATE, UPDATING, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.user_code import positional

@@ -16,8 +16,8 @@ from mnist_cli.gradcheck.adapters.drawing import FEATURES
 from mnist_cli.gradcheck.adapters.fitting import fittings
 from mnist_cli.gradcheck.adapters.making import in_training, made, seeded
 from mnist_cli.gradcheck.adapters.modes import OTHER, has_default, mode_of
+from mnist_cli.gradcheck.adapters.places import is_own
 from mnist_cli.gradcheck.adapters.reading import Reading
-from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.operation import Arrays, Operation
 from mnist_cli.gradcheck.partners import calls_gradient
 from mnist_cli.gradcheck.point import Point, copies

@@ -11,9 +11,9 @@ import numpy as np
 
 from mnist_cli.gradcheck.adapters import gradients, vocabulary
 from mnist_cli.gradcheck.adapters.optimisers import STEP, Recorder
+from mnist_cli.gradcheck.adapters.places import Place, is_own, walk
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
 from mnist_cli.gradcheck.adapters.results import numbers_of, output_of, pulled_back
-from mnist_cli.gradcheck.adapters.state import Place, is_own, walk
 from mnist_cli.gradcheck.adapters.surroundings import replaced
 from mnist_cli.gradcheck.adapters.vocabulary import CLEARING, OUTPUTS, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays, Session

@@ -10,207 +10,25 @@ from __future__ import annotations
 import copy
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from mnist_cli.gradcheck.adapters.places import (
+    NUMBERS,
+    PLAIN,
+    Place,
+    attributes,
+    held_modules,
+    is_float_array,
+    is_own,
+    place_in_class,
+    walk,
+)
 from mnist_cli.gradcheck.adapters.surroundings import Variable
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.user_code import UserCodeError
-
-MOST_HELD = 1000
-"""How many objects within an object are looked into for modules, which cannot be copied."""
-DEPTH = 6
-"""How deep objects within objects are looked into."""
-
-PLAIN = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType)
-"""What holds no arrays, or is not an object's own."""
-
-NUMBERS = float | np.floating
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where something is held.
-
-    Attributes
-    ----------
-    steps : tuple
-        From the object on: an attribute's name, a key in ``[...]`` as a tuple of one.
-    """
-
-    steps: tuple[Any, ...]
-
-    @property
-    def name(self) -> str:
-        """The dotted name: ``params.W1``, ``layers.0.W``."""
-        return ".".join(str(step[0] if isinstance(step, tuple) else step) for step in self.steps)
-
-    @property
-    def leaf(self) -> str:
-        """The last part of the name."""
-        step = self.steps[-1]
-        return str(step[0] if isinstance(step, tuple) else step)
-
-    def get(self, thing: Any) -> Any:
-        """Return what is held there, or None."""
-        for step in self.steps:
-            try:
-                thing = thing[step[0]] if isinstance(step, tuple) else getattr(thing, step)
-            except Exception:
-                return None
-        return thing
-
-    def set(self, thing: Any, value: Any) -> None:
-        """Put something there."""
-        for step in self.steps[:-1]:
-            thing = thing[step[0]] if isinstance(step, tuple) else getattr(thing, step)
-        last = self.steps[-1]
-        if isinstance(last, tuple):
-            thing[last[0]] = value
-        else:
-            setattr(thing, last, value)
-
-
-def attributes(thing: Any) -> dict[str, Any]:
-    """Return the attributes that an object has of its own."""
-    try:
-        found = dict(vars(thing))
-    except TypeError:
-        found = {}
-    for kind in type(thing).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if isinstance(name, str) and not name.startswith("__"):
-                with_value = getattr(thing, name, None)
-                if with_value is not None:
-                    found.setdefault(name, with_value)
-    return found
-
-
-def holds_objects(value: Any) -> bool:
-    """Return whether a value is an array of objects in a row, as arrays of several shapes are."""
-    return isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1
-
-
-def is_own(thing: Any) -> bool:
-    """Return whether something is an object of somebody's class, which may hold arrays."""
-    if isinstance(thing, (*PLAIN, np.ndarray, np.generic, np.random.Generator)):
-        return False
-    if callable(thing) and isinstance(thing, types.BuiltinFunctionType | np.ufunc):
-        return False
-    return hasattr(thing, "__dict__") or hasattr(type(thing), "__slots__")
-
-
-def walk(thing: Any) -> Iterator[tuple[Place, Any]]:
-    """Yield all arrays and numbers that an object holds, with their places, the nearest first."""
-    level: list[tuple[tuple[Any, ...], Any]] = [((), thing)]
-    seen = {id(thing)}
-    for _ in range(DEPTH):
-        following: list[tuple[tuple[Any, ...], Any]] = []
-        for steps, holder in level:
-            for step, value in parts(holder):
-                place = (*steps, step)
-                in_tuple = isinstance(holder, tuple)  # where nothing can be replaced
-                is_number = isinstance(value, NUMBERS) and not in_tuple
-                is_list = is_float_list(value) and not in_tuple
-                is_array = isinstance(value, np.ndarray) and not holds_objects(value)
-                if is_array or is_number or is_list:
-                    yield Place(place), value
-                elif not isinstance(value, PLAIN) and id(value) not in seen:
-                    seen.add(id(value))
-                    following.append((place, value))
-        level = following
-
-
-def parts(holder: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what an object, a list or a dictionary holds, and the step that leads to it."""
-    if isinstance(holder, Mapping):
-        for key, value in list(holder.items()):
-            if isinstance(key, str | int):
-                yield (key,), value
-    elif isinstance(holder, list | tuple) or holds_objects(holder):
-        for index, value in enumerate(holder):
-            yield (index,), value
-    elif is_own(holder) and not isinstance(holder, types.FunctionType | types.MethodType):
-        own = attributes(holder)
-        yield from own.items()
-        for name, value in shared(holder, own):
-            yield name, value
-
-
-def shared(holder: Any, own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield arrays that belong to the class, and those that a property makes of the object's."""
-    for kind in type(holder).__mro__[:-1]:
-        for name, value in list(kind.__dict__.items()):
-            if name in own or name.startswith("__"):
-                continue
-            if isinstance(value, np.ndarray):
-                yield name, value
-            elif isinstance(value, property):
-                try:
-                    made = getattr(holder, name)
-                except Exception:
-                    continue
-                if isinstance(made, np.ndarray):
-                    yield name, made
-
-
-def holders(thing: Any) -> Iterator[Any]:
-    """Yield an object and what it is made of: objects, lists and dictionaries."""
-    waiting, seen = [thing], {id(thing)}
-    while waiting:
-        holder = waiting.pop()
-        yield holder
-        for _, value in parts(holder):
-            if not isinstance(value, (*PLAIN, np.ndarray)) and id(value) not in seen:
-                seen.add(id(value))
-                if len(seen) < MOST_HELD:
-                    waiting.append(value)
-
-
-def held_modules(thing: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the modules that an object, or one that it is made of, has as attributes."""
-    for holder in holders(thing):
-        for name, value in parts(holder):
-            if isinstance(value, types.ModuleType):
-                yield str(name), value
-
-
-def is_of_class(thing: Any, place: Place) -> bool:
-    """Return whether an array belongs to an object's class, and not to the object."""
-    *around, last = place.steps
-    holder = Place(tuple(around)).get(thing) if around else thing
-    if isinstance(last, tuple) or holder is None or last in attributes(holder):
-        return False
-    return any(isinstance(kind.__dict__.get(last), np.ndarray) for kind in type(holder).__mro__)
-
-
-def is_float_list(value: Any) -> bool:
-    """Return whether a list, or one of lists, is an array of real numbers written as a list."""
-    if not isinstance(value, list) or not value:
-        return False
-    if not all(isinstance(item, NUMBERS | int | list) for item in value):
-        return False
-    try:
-        array = np.array(value)
-    except ValueError:  # its rows are not of one length
-        return False
-    return array.dtype.kind == "f" and array.size > 0 and not _has_arrays(value)
-
-
-def _has_arrays(value: list[Any]) -> bool:
-    return any(
-        _has_arrays(item) if isinstance(item, list) else isinstance(item, np.ndarray)
-        for item in value
-    )
-
-
-def is_float_array(value: Any) -> bool:
-    """Return whether a value is an array of real numbers."""
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 0
 
 
 def root(array: Array) -> Array:
@@ -263,11 +81,12 @@ class State:
         for name, variable in (outside or {}).items():
             if name not in self.places:
                 self.arrays[name] = variable.get()
-                self.places[name] = Place((name,))
+                self.places[name] = variable.place
                 self.outside[name] = variable
         self._roots = {name: root(array) for name, array in self.arrays.items()}
         self._functions = list(closures(thing))
-        self._of_class = [name for name, place in self.places.items() if is_of_class(thing, place)]
+        of_class = (place_in_class(thing, place) for place in self.places.values())
+        self._of_class = {place for place in of_class if place is not None}
         self._kept = [value for _, value in held_modules(thing)]
 
     def group(self, name: str) -> list[str]:
@@ -340,9 +159,9 @@ class State:
                 f"The object to check cannot be copied ({type(error).__name__}: {error}): name a "
                 "class or a function that makes one, without open files, locks or the like."
             ) from error
-        for name in self._of_class:
+        for place in self._of_class:
             # Of an object of its own, so that the class stays as it is.
-            self.places[name].set(made, np.array(changed.get(name, self.arrays[name])))
+            place.set(made, copy.deepcopy(place.get(self.thing), memo))
         for name, value in (replaced or {}).items():
             if name in self.lists:
                 self.places[name].set(made, value.tolist())

@@ -13,39 +13,77 @@ import dis
 import types
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from mnist_cli.gradcheck.adapters.places import Place, is_float_array, may_hold_arrays, walk
 from mnist_cli.gradcheck.operation import Array, Arrays
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable in a module, or in the cell of a closure.
+    """An array in a module, or in the cell of a closure, or in what is held there.
 
     Attributes
     ----------
     holder : dict or cell
     name : str
+        What the code calls it.
+    within : Place
+        Where the array is in the variable, as in ``params["W"]``; no steps if it is the array.
     """
 
     holder: MutableMapping[str, Any] | types.CellType
     name: str
+    within: Place = field(default=Place(()))
+
+    @property
+    def place(self) -> Place:
+        """The place that names the array: of the variable, and in it."""
+        return Place((self.name, *self.within.steps))
 
     def get(self) -> Any:
         """Return what it is now."""
+        return self.within.get(self._whole())
+
+    def set(self, value: Any) -> None:
+        """Let it be something else."""
+        if self.within.steps:
+            self.within.set(self._whole(), value)
+        elif isinstance(self.holder, types.CellType):
+            self.holder.cell_contents = value
+        else:
+            self.holder[self.name] = value
+
+    def _whole(self) -> Any:
         if isinstance(self.holder, types.CellType):
             return self.holder.cell_contents
         return self.holder[self.name]
 
-    def set(self, value: Any) -> None:
-        """Let it be something else."""
-        if isinstance(self.holder, types.CellType):
-            self.holder.cell_contents = value
-        else:
-            self.holder[self.name] = value
+    def arrays(self, module: str) -> Iterator[Variable]:
+        """Yield the arrays in it that can be replaced: of objects, those whose class is there."""
+        whole = self._whole()
+        if isinstance(whole, np.ndarray):
+            yield self
+        elif isinstance(whole, type) and whole.__module__ == module:
+            for name, value in list(vars(whole).items()):
+                if not name.startswith("__") and may_hold_arrays(value, module):
+                    yield from self._inside((name,), value)
+        elif may_hold_arrays(whole, module):
+            yield from self._inside((), whole)
+
+    def _inside(self, steps: tuple[str, ...], held: Any) -> Iterator[Variable]:
+        places = [Place(())] if isinstance(held, np.ndarray) else [place for place, _ in walk(held)]
+        for place in places:
+            found = replace(self, within=Place((*steps, *place.steps)))
+            value = found.get()
+            try:
+                found.set(value)
+            except Exception:  # as in a tuple, or of a property
+                continue
+            yield found
 
 
 def surroundings(thing: Any, functions: Iterable[Callable[..., Any]] = ()) -> dict[str, Variable]:
@@ -72,9 +110,10 @@ def surroundings(thing: Any, functions: Iterable[Callable[..., Any]] = ()) -> di
                 value = variable.get()
             except (KeyError, ValueError):  # it is not there yet
                 continue
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 1:
-                found.setdefault(variable.name, variable)
-            elif getattr(value, "__module__", None) == function.__module__:
+            for held in variable.arrays(function.__module__):
+                if is_float_array(held.get()) and held.get().size > 1:
+                    found.setdefault(held.place.name, held)
+            if getattr(value, "__module__", None) == function.__module__:
                 waiting.append(value)
     return found
 
@@ -90,7 +129,8 @@ def _variables(function: types.FunctionType) -> Iterator[Variable]:
             yield Variable(function.__globals__, name)
     cells = function.__closure__ or ()
     for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
-        yield Variable(cell, name)
+        if name != "__class__":  # which super() reads
+            yield Variable(cell, name)
 
 
 def _global_names(code: types.CodeType) -> Iterator[str]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from mnist_cli.gradcheck.adapters import gradients
+from mnist_cli.gradcheck.adapters.places import Place
 from mnist_cli.gradcheck.adapters.results import numbers_of
-from mnist_cli.gradcheck.adapters.state import Place, State
+from mnist_cli.gradcheck.adapters.state import State
 from mnist_cli.gradcheck.adapters.vocabulary import has_part
 from mnist_cli.gradcheck.operation import Array, Arrays
 

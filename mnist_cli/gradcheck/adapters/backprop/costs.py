@@ -12,8 +12,8 @@ import numpy as np
 
 from mnist_cli.gradcheck.adapters.nodes.attributes import peek
 from mnist_cli.gradcheck.adapters.nodes.classes import unwrapped, vars_of_class
+from mnist_cli.gradcheck.adapters.places import is_own
 from mnist_cli.gradcheck.adapters.signature import arguments
-from mnist_cli.gradcheck.adapters.state import is_own
 from mnist_cli.gradcheck.adapters.vocabulary import (
     INPUT,
     LABELS,
