@@ -26,7 +26,7 @@ def forms_of_labels(x: Draw, draws: Draws, state: State, request: Request) -> It
         known += [array.shape for array in state.arrays.values()]
         for sizes in reversed(known):
             if len(sizes) in (1, 2):
-                widths |= dict.fromkeys(sizes[::-1])
+                widths |= dict.fromkeys(sizes if columns else sizes[::-1])
         own = x.shape[across] if x.shape else 1
         # A layer's loss has as many classes as columns; a network's, as its last weights have.
         widths = {**widths, own: None} if known else {own: None}
@@ -38,6 +38,7 @@ def forms_of_labels(x: Draw, draws: Draws, state: State, request: Request) -> It
     elif request.labels == "index":
         kinds = ["index"]
     for width in widths:
+        is_two = is_binary or width == 1  # one column says which of two classes it is
         for kind in kinds:
             shape: tuple[int, ...]
             if kind == "index":
@@ -46,19 +47,16 @@ def forms_of_labels(x: Draw, draws: Draws, state: State, request: Request) -> It
                     shape = ()
                 if is_binary:
                     shape = x.shape
-                yield Draw(shape, kind, x.axis if shape else None, 2 if is_binary else width)
+                yield Draw(shape, kind, x.axis if shape else None, 2 if is_two else width)
                 if len(x.shape) == 1:
                     yield Draw(x.shape, kind, x.axis, 2)  # a number an example, 0 or 1
                 if columns:
-                    yield Draw((1, n), kind, x.axis, width)
-                continue
-            if is_binary and width == 1:
-                yield Draw(x.shape, "bits", x.axis)
+                    yield Draw((1, n), kind, x.axis, 2 if is_two else width)
                 continue
             shape = (*x.shape[:-1], width)
             if columns:
                 shape = (width, *x.shape[1:])
-            yield Draw(shape, kind, x.axis)
+            yield Draw(shape, "bits" if width == 1 else kind, x.axis)
     if request.labels != "index":
         yield Draw((n,), "real", 0 if x.axis is not None else None)
         yield Draw((1, n) if columns else (n, 1), "real", x.axis)

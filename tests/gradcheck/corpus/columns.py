@@ -137,3 +137,27 @@ def sigmoid_forward(Z):
 
 def sigmoid_backward(dA, cache):
     return dA * cache * (1 - cache)
+
+
+class SoftmaxNet:
+    """As many classes as there are rows of W, though the bias has one column."""
+
+    def __init__(self, n_x=4, n_y=3):
+        self.W, self.b = np.random.randn(n_y, n_x), np.zeros((n_y, 1))
+
+    def forward(self, X, Y):
+        Z = self.W @ X + self.b
+        Z = Z - Z.max(axis=0)
+        log_a = Z - np.log(np.exp(Z).sum(axis=0))
+        self.X, self.Y, self.A = X, Y, np.exp(log_a)
+        return -np.sum(Y * log_a) / X.shape[1]
+
+    def backward(self):
+        dZ = (self.A - self.Y) / self.X.shape[1]
+        self.dW, self.db = dZ @ self.X.T, dZ.sum(axis=1, keepdims=True)
+
+
+class SoftmaxNetBias(SoftmaxNet):
+    def backward(self):
+        super().backward()
+        self.db = (self.A - self.Y).mean(axis=1, keepdims=True) * self.X.shape[1]

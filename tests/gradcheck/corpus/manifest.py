@@ -434,6 +434,8 @@ _wrong(
 _right("columns", "linear_forward,linear_backward", "--columns", note="the mean, a convention")
 _wrong("columns", "dense_forward,dense_backward", TWICE, "dA_prev divided, too", "--columns")
 _right("columns", "sigmoid_forward,sigmoid_backward", "--columns")
+_right("columns", "SoftmaxNet", "--columns", "--skip", "large-inputs")
+_wrong("columns", "SoftmaxNetBias", "batch-size-missing", "no mean of db", "--columns")
 
 # ---- nodes
 
