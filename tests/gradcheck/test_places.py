@@ -127,3 +127,38 @@ def test_what_does_not_show_with_the_first_parameters_is_looked_at_with_others(
     assert [*failed(check(made(AT_FIRST.format(start=start, dx=dx))))] == ["to x"]
     right = "self.scale * dout @ self.W.T"
     assert check(made(AT_FIRST.format(start=start, dx=right))).passed
+
+
+AROUND = """
+params = {{"W": np.linspace(-1, 1, 12).reshape(4, 3)}}
+grads = {{}}
+class Dense:
+    def __init__(self):
+        self.W = np.linspace(-1, 1, 12).reshape(4, 3)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = {factor} * self.x.T @ dout
+        return dout @ self.W.T
+layer = Dense()
+class Inside:
+    def forward(self, x):
+        return layer.forward(x)
+    def backward(self, dout):
+        return layer.backward(dout)
+class Keyed:
+    def forward(self, x):
+        self.x = x
+        return x @ params["W"]
+    def backward(self, dout):
+        grads["W"] = {factor} * self.x.T @ dout
+        return dout @ params["W"].T
+it = {which}
+"""
+
+
+@pytest.mark.parametrize(("which", "row"), [("Inside", "to layer.W"), ("Keyed", "to W")])
+def test_gradients_that_are_left_in_the_module_are_compared(which: str, row: str) -> None:
+    assert check(made(AROUND.format(which=which, factor=1))).passed
+    assert failed(check(made(AROUND.format(which=which, factor=2)))) == {row: "factor-two"}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from mnist_cli.gradcheck.adapters.places import NUMBERS, Place, is_float_array, is_own, walk
+from mnist_cli.gradcheck.adapters.surroundings import Variable
 from mnist_cli.gradcheck.adapters.vocabulary import (
     CONTAINERS,
     GRADIENT_LEAVES,
@@ -250,11 +252,14 @@ class Held:
     Parameters
     ----------
     worker : object
+    outside : iterable of Variable
+        Variables that its code sees around it: what they are parts of may hold gradients, too, and
+        so may what a module calls its gradients.
     """
 
-    def __init__(self, worker: Any):
+    def __init__(self, worker: Any, outside: Iterable[Variable] = ()):
         self.by_holder: dict[tuple[Any, ...], dict[str, tuple[Place, Any]]] = {}
-        for place, value in walk(worker):
+        for place, value in chain(walk(worker), _around(outside)):
             if isinstance(value, np.ndarray | NUMBERS | int | list):
                 holder = self.by_holder.setdefault(place.steps[:-1], {})
                 holder.setdefault(place.leaf, (place, value))
@@ -377,6 +382,20 @@ class Held:
         arrays = [array for value in left if (array := as_numbers(value)) is not None]
         ranked = sorted(arrays, key=lambda array: array.shape != shape)
         return ranked[0] if ranked else None
+
+
+def _around(outside: Iterable[Variable]) -> Iterable[tuple[Place, Any]]:
+    """Yield what is in dictionaries, objects and gradients that code sees around it."""
+    wholes: dict[str, Any] = {}
+    for variable in outside:
+        if variable.within.steps:
+            wholes[variable.name] = variable.whole()
+        for name, value in variable.neighbours():
+            if is_gradient_container(name) and isinstance(value, Mapping | list):
+                wholes[name] = value
+    for name, whole in wholes.items():
+        for place, value in walk(whole):
+            yield Place((name, *place.steps)), value
 
 
 def _is_plain_zero(array: Array) -> bool:

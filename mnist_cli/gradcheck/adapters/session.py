@@ -327,7 +327,9 @@ class CodeSession(Session):
         returned = gradients.leaves(result, shapes.values())
         returned += gradients.leaves(getattr(self, "collected", None))
         place_of = reading.state.places
-        held = gradients.Held(self.worker) if self.worker is not None else None
+        around = [reading.state.outside[name] for name in self.around]
+        has_held = self.worker is not None or around
+        held = gradients.Held(self.worker, around) if has_held else None
         attributes: Arrays = {}
         renamed: Arrays = {}
         if held is not None:

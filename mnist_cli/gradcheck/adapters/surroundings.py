@@ -46,25 +46,30 @@ class Variable:
 
     def get(self) -> Any:
         """Return what it is now."""
-        return self.within.get(self._whole())
+        return self.within.get(self.whole())
 
     def set(self, value: Any) -> None:
         """Let it be something else."""
         if self.within.steps:
-            self.within.set(self._whole(), value)
+            self.within.set(self.whole(), value)
         elif isinstance(self.holder, types.CellType):
             self.holder.cell_contents = value
         else:
             self.holder[self.name] = value
 
-    def _whole(self) -> Any:
+    def whole(self) -> Any:
+        """Return what the variable is now, of which the array may be a part."""
         if isinstance(self.holder, types.CellType):
             return self.holder.cell_contents
         return self.holder[self.name]
 
+    def neighbours(self) -> list[tuple[str, Any]]:
+        """Return the other variables of its module, by name."""
+        return [] if isinstance(self.holder, types.CellType) else list(self.holder.items())
+
     def arrays(self, module: str) -> Iterator[Variable]:
         """Yield the arrays in it that can be replaced: of objects, those whose class is there."""
-        whole = self._whole()
+        whole = self.whole()
         if isinstance(whole, np.ndarray):
             yield self
         elif isinstance(whole, type) and whole.__module__ == module:
