@@ -36,10 +36,10 @@ OTHER = "other"
 def mode_of(code: Code, request: Request) -> tuple[str, list[Any]] | None:
     """Return the argument that selects what code computes, and the texts to try for it.
 
-    The default comes first, and may be None; if it is a member of an enumeration, all others follow.
-    The texts of a function and of its derivative are put together, as the ``else`` of one may be a
-    text of the other; beside a single text, `OTHER` is tried. None if there is no such argument, or
-    if the user gave its value.
+    The default comes first, and may be None; if it is a member of an enumeration, all others
+    follow. The texts of a function and of its derivative are put together, as the ``else`` of one
+    may be a text of the other; beside a single text, `OTHER` is tried. None if there is no such
+    argument, or if the user gave its value.
     """
     if isinstance(code.thing, type):
         return _first_of(arguments(code.thing), [code.thing], request)
