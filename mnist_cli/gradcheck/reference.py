@@ -34,6 +34,8 @@ SINGLE_WIDTHS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
 
 CERTAIN = 1e-10
 """The relative uncertainty at which no further width is tried."""
+NEAR = (1e-8, 1.7e-8, 3e-8)
+"""How far from a point a function is still a line, but for rounding; it bends by the square."""
 
 AGREEMENT = 1e-9
 """How far, relatively, a complex step may be from a certain difference and still be believed."""
@@ -192,11 +194,15 @@ def differences(
     Of central differences of the widths h, h/2 and h/4, the errors of the orders h² and h⁴ are
     eliminated (Richardson 1911). The uncertainty is ten times by how much the last two stages
     disagree (Ridders 1982), and the rounding of f over h; of several h, the least uncertain is
-    taken.
+    taken. Rounding is more than the last digit of f where f loses digits, as log(1 − a) does.
     """
     best: Any = None
     least = np.inf
-    size = float(np.max(np.abs(f(x)), initial=0))
+    here = f(x)
+    size = float(np.max(np.abs(here), initial=0))
+    if epsilon == EPSILON:
+        noise = _noise(f, x, direction, here)
+        size = 4 * noise / epsilon if noise > 4 * epsilon * size else size
     for width in WIDTHS if epsilon == EPSILON else SINGLE_WIDTHS:
         rounding = 16 * epsilon * size / width
         if best is not None and rounding >= least:  # no narrower one is less uncertain
@@ -211,6 +217,17 @@ def differences(
             if least <= CERTAIN * float(np.max(np.abs(best), initial=0)):
                 break
     return best, least
+
+
+def _noise(f: Function, x: NDArray[Any], direction: NDArray[Any], here: Any) -> float:
+    """Return how far ``f`` is from a line so near to ``x`` that rounding alone can bend it."""
+    most = 0.0
+    with np.errstate(all="ignore"):
+        for width in NEAR:
+            ahead, behind = f(x + width * direction), f(x - width * direction)
+            bent = float(np.max(np.abs(ahead - 2 * np.asarray(here) + behind), initial=0))
+            most = max(most, bent if np.isfinite(bent) else 0.0)
+    return most
 
 
 def central_difference(f: Function, x: NDArray[Any], direction: NDArray[Any], width: float) -> Any:

@@ -548,3 +548,22 @@ def test_the_first_entry_of_dout_alone_is_not_called_clipped() -> None:
 
     named = failed(check(FirstAlone, shape=(3,), seed=3))
     assert named["to x"] != "clipped"
+
+
+LOGISTIC = """
+class it:
+    def __init__(self, n=4):
+        self.W, self.b = np.random.randn(1, n), np.zeros((1, 1))
+    def forward(self, X, Y):
+        self.X, self.Y, self.A = X, Y, 1 / (1 + np.exp(-self.W @ X - self.b))
+        return -np.mean(Y * np.log(self.A) + (1 - Y) * np.log(1 - self.A))
+    def backward(self):
+        dZ = (self.A - {labels}) / self.X.shape[1]
+        self.dW, self.db = dZ @ self.X.T, dZ.sum(axis=1, keepdims=True)
+"""
+
+
+def test_a_network_with_one_output_has_labels_of_both_kinds() -> None:
+    options: dict[str, Any] = {"columns": True, "skip": ["large-inputs"]}
+    assert check(made(LOGISTIC.format(labels="self.Y")), **options).passed
+    assert [*failed(check(made(LOGISTIC.format(labels="1")), **options))] == ["to W", "to b"]

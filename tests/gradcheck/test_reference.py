@@ -82,3 +82,14 @@ def test_a_kink_nearby_does_not_discredit_the_complex_step(rng: np.random.Genera
     right = Derivative(lambda x: np.where(x.real > 0, x * 3, 0).sum(), x, rng)
     assert right.method == "complex step"
     np.testing.assert_array_equal(right.gradient(), [3, 0, 3])
+
+
+def test_differences_seldom_seem_surer_than_they_are_where_a_function_loses_digits() -> None:
+    def cost(x: Any) -> float:
+        return float(-np.log(1 - 1 / (1 + np.exp(-x[0]))))
+
+    beyond = 0
+    for z in np.linspace(6, 16, 200):
+        value, uncertainty = differences(cost, np.array([z]), np.ones(1))
+        beyond += abs(value - 1 / (1 + np.exp(-z))) > uncertainty
+    assert beyond < 40
