@@ -6,7 +6,7 @@ Nothing here needs NumPy; and all of it can be written as JSON for another proce
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from mnist_cli.gradcheck.result import TOLERANCE
@@ -53,6 +53,10 @@ class Request:
     skip: frozenset[str] = frozenset()
     seed: int = 0
     tolerance: float = TOLERANCE
+
+    def told(self, name: str, value: Any) -> Request:
+        """Return the same request with the value of one more argument."""
+        return replace(self, arguments={**self.arguments, name: value})
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request as JSON has it; literals are told apart by their `repr`."""

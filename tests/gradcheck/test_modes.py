@@ -153,3 +153,50 @@ def test_a_text_with_which_it_is_not_understood_is_told() -> None:
     found = check(Padded)
     assert found.passed
     assert "With padding=circular it is not understood, and not checked." in found.remarks
+
+
+class Cooled:
+    """A softmax with a temperature, which its gradient divides by if it is asked to."""
+
+    def __init__(self, temperature: float = 1.0, *, divides: bool = True) -> None:
+        self.temperature, self.divides = temperature, divides
+
+    def forward(self, x: Any) -> Any:
+        z = x / self.temperature
+        powers = np.exp(z - z.max(axis=1, keepdims=True))
+        self.s = powers / powers.sum(axis=1, keepdims=True)
+        return self.s
+
+    def backward(self, dout: Any) -> Any:
+        dz = self.s * (dout - (dout * self.s).sum(axis=1, keepdims=True))
+        return dz / self.temperature if self.divides else dz
+
+
+class CooledForgetting(Cooled):
+    def __init__(self, temperature: float = 1.0) -> None:
+        super().__init__(temperature, divides=False)
+
+
+def test_a_number_that_is_1_by_default_is_not_forgotten_unseen() -> None:
+    assert list(failed(check(CooledForgetting))) == ["temperature=0.75: to x"]
+    assert check(CooledForgetting, arguments={"temperature": 1.0}).passed
+    assert [row.name for row in check(Cooled) if ":" in row.name] == []
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def test_a_slope_of_1_that_a_derivative_is_told_is_not_forgotten_unseen() -> None:
+    def forgetting(x: Any, alpha: float = 1.0) -> Any:
+        return np.where(x > 0, 1, np.exp(np.minimum(x, 0)))
+
+    def heeding(x: Any, alpha: float = 1.0) -> Any:
+        return np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0)))
+
+    def of_one(x: Any) -> Any:
+        return np.where(x > 0, 1, np.exp(np.minimum(x, 0)))
+
+    assert list(failed(check_functions(elu, forgetting))) == ["alpha=0.75: to x"]
+    assert check_functions(elu, heeding).passed
+    assert check_functions(elu, of_one).passed

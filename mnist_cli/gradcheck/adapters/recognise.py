@@ -18,6 +18,7 @@ from mnist_cli.gradcheck.adapters.making import in_training, made, seeded
 from mnist_cli.gradcheck.adapters.modes import OTHER, has_default, mode_of
 from mnist_cli.gradcheck.adapters.places import is_own
 from mnist_cli.gradcheck.adapters.reading import Reading
+from mnist_cli.gradcheck.adapters.settings import without_ones
 from mnist_cli.gradcheck.operation import Arrays, Operation
 from mnist_cli.gradcheck.partners import calls_gradient
 from mnist_cli.gradcheck.point import Point, copies
@@ -63,6 +64,17 @@ def recognise(
     for adapter in ADAPTERS:
         if adapter.applies(code.thing, code.module):
             return best_of_each(adapter.operations(code, request), request)
+    search = searched(code, request, given)
+    if search.found is None:
+        raise UserCodeError(why_not(code, search.refused, request))
+    parts = [("", search.found)]
+    if search.is_certain:
+        parts += wrong_without_ones(code, request, given)
+    return parts
+
+
+def searched(code: Code, request: Request, given: Arrays | None) -> Search:
+    """Return the search for a reading of the code, after it has ended."""
     search = Search(request)
     readings = list(islice(candidates(code, request), TRIED))
     for reading in readings:
@@ -71,11 +83,25 @@ def recognise(
     search.settle()
     if search.found is None and search.refused and not given:
         search.try_square_batches(readings)
-    if search.found is not None:
-        if request.labels == "index" and not search.is_certain:
-            refuse_rows_as_indices(code, search.found, replace(request, labels="onehot"))
-        return [("", search.found)]
-    raise UserCodeError(why_not(code, search.refused, request))
+    if search.found is not None and request.labels == "index" and not search.is_certain:
+        refuse_rows_as_indices(code, search.found, replace(request, labels="onehot"))
+    return search
+
+
+def wrong_without_ones(
+    code: Code, request: Request, given: Arrays | None
+) -> Iterator[tuple[str, Operation]]:
+    """Yield what right code is with another number where one is 1 by default, if it is wrong there.
+
+    Where it cannot be read with another number, nothing is said.
+    """
+    for name, told in without_ones(code, request):
+        try:
+            found = searched(code, told, given).found
+            if found is not None and not agrees(at_random(found, told)):
+                yield f"{name}={told.arguments[name]}", found
+        except UserCodeError:
+            continue
 
 
 def refuse_what_is_no_code(code: Code) -> None:
@@ -120,7 +146,7 @@ def in_each_mode(
     parts: list[tuple[str, Operation]] = []
     refused: list[str] = []
     for value in values:
-        told = replace(request, arguments={**request.arguments, name: value})
+        told = request.told(name, value)
         try:
             found = recognise(code, told, given)
         except UserCodeError:
