@@ -1,4 +1,4 @@
-"""Points at which a mistake does not show: factors of 1, and weights that put all at a kink."""
+"""Points at which little is seen: factors of 1, weights that put all at a kink, lost digits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import numpy as np
 
 from mnist_cli.gradcheck.operation import Operation
 from mnist_cli.gradcheck.point import Point
-from mnist_cli.gradcheck.reference import Derivative
+from mnist_cli.gradcheck.reference import EPSILON, Derivative
 
 NUDGE = 1e-3
 """How far parameters are moved away from a kink."""
+
+SURE = 1e-8
+"""How uncertain, relatively, differences may be before they are taken elsewhere."""
+
+SMALLER = (0.5, 0.25, 0.1)
+"""By how much examples are made smaller where differences are not sure."""
 
 
 def perturbed_if_degenerate(point: Point) -> Operation:
@@ -41,3 +47,34 @@ def _is_at_kink(point: Point, name: str) -> bool:
     right = Derivative(point.weighted(name), value, point.rng, point.epsilon)
     direction = point.rng.standard_normal(value.shape)
     return right.sides(direction, size=float(np.abs(value).max(initial=0))).is_kink
+
+
+def where_sure(point: Point) -> Point:
+    """Return the point, or one with smaller examples where differences are not sure of theirs.
+
+    ``log(1 − a)`` has few digits where a sigmoid ``a`` is nearly 1, as it is for large inputs, and
+    none where it has rounded to it.
+    """
+    operation = point.operation
+    names = operation.data if operation.wide is None else operation.wide
+    for factor in SMALLER if operation.domain == "normal" else ():
+        if _is_sure(point):
+            break
+        smaller = {name: factor * operation.at[name] for name in names}
+        point = Point(operation.moved_to(operation.at | smaller), point.rng)
+    return point
+
+
+def _is_sure(point: Point) -> bool:
+    rng = np.random.default_rng(0)  # of its own: what is drawn elsewhere stays as it is
+    for name in point.computed:
+        value = point.at[name]
+        right = Derivative(point.weighted(name), value, rng, point.epsilon)
+        if right.is_complex or point.epsilon != EPSILON:
+            return True
+        along = right.along(
+            rng.choice([-1.0, 1.0], value.shape) * rng.uniform(0.5, 1.5, value.shape)
+        )
+        if right.uncertainty > SURE * abs(float(along)):
+            return False
+    return True

@@ -9,7 +9,7 @@ import numpy as np
 
 from mnist_cli.gradcheck.adapters.gradients import short
 from mnist_cli.gradcheck.comparison import Comparison, relative_errors
-from mnist_cli.gradcheck.degenerate import perturbed_if_degenerate
+from mnist_cli.gradcheck.degenerate import perturbed_if_degenerate, where_sure
 from mnist_cli.gradcheck.operation import Array, Operation
 from mnist_cli.gradcheck.point import Point
 from mnist_cli.gradcheck.request import Request
@@ -38,8 +38,8 @@ class Inspection:
         self.rng = np.random.default_rng([self.request.seed, 1])
         first = Point(self.operation, self.rng)
         moved = perturbed_if_degenerate(first)
-        self.operation = moved
-        self.point = first if moved is first.operation else Point(moved, self.rng)
+        self.point = where_sure(first if moved is first.operation else Point(moved, self.rng))
+        self.operation = self.point.operation
 
     @property
     def tolerance(self) -> float:

@@ -15,7 +15,7 @@ from mnist_cli.gradcheck.checks.inspection import (
     verdict,
 )
 from mnist_cli.gradcheck.comparison import ROUNDING, Comparison, compare_gradient
-from mnist_cli.gradcheck.degenerate import NUDGE
+from mnist_cli.gradcheck.degenerate import NUDGE, where_sure
 from mnist_cli.gradcheck.diagnosis import diagnose_comparison
 from mnist_cli.gradcheck.mistakes.behaviour import (
     FAR_FROM_ZERO,
@@ -129,7 +129,7 @@ def at_batch_size(found: Inspection, size: int) -> Point | None:
         aside = {name: beside_kinks(found, resized.at[name]) for name in names}
         resized = resized.moved_to(resized.at | aside)
     try:
-        point = Point(resized, found.rng)
+        point = where_sure(Point(resized, found.rng))
     except UserCodeError:
         return None
     return point if np.all(np.isfinite(point.out)) else None
