@@ -209,8 +209,10 @@ def test_a_file_in_the_place_of_the_folder_is_told_as_that(
 
 AS_NOBODY = """
 import os, sys
+from mnist_cli.cli.commands import commands_of
 from mnist_cli.cli.main import main
 import mnist_cli.data.loading, mnist_cli.data.http, requests, mnist_cli.training.run
+commands_of(main)  # loaded before the folder of the program may be closed to us
 if os.geteuid() == 0:
     os.setuid(65534)  # root may do everything
 main(sys.argv[1:])
