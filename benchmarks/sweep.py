@@ -1,6 +1,7 @@
 """What a sweep costs beside its trainings, and whether kills of workers lose a run.
 
     python benchmarks/sweep.py --data-dir DIR              # 100 trainings of a second, four ways
+    python benchmarks/sweep.py --data-dir DIR --bare       # a sweep beside two bare processes
     python benchmarks/sweep.py --data-dir DIR --seeds      # four seeds of the default recipe
     python benchmarks/sweep.py --data-dir DIR --scale      # what decides how far a cluster scales
     python benchmarks/sweep.py --data-dir DIR --kills 20   # kills of Dask's workers
@@ -200,6 +201,16 @@ def measure_engine(data_dir: Path, runs: int, rounds: int) -> None:
         compare(ways, runs // rounds, rounds)
 
 
+def measure_bare(data_dir: Path, runs: int, rounds: int) -> None:
+    """Print what so many trainings of a second take in two processes, with a sweep and without."""
+    print(f"{runs} runs of train {' '.join(SECOND)}, in {rounds} rounds\n")
+    ways: dict[str, Callable[[Path, range], Cost]] = {
+        "runs alone, two processes": lambda out, s: alone(data_dir, s, 128, 2, 2),
+        "sweep --jobs 2": lambda out, s: swept(out, data_dir, s, *SECOND, "--jobs", "2"),
+    }
+    compare(ways, runs // rounds, rounds)
+
+
 def measure_seeds(data_dir: Path, rounds: int) -> None:
     """Print what four seeds of the default recipe take, by each way."""
     print(f"four seeds of the default recipe, {rounds} rounds\n")
@@ -298,12 +309,15 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True, help="the folder of MNIST's files")
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--bare", action="store_true")
     parser.add_argument("--seeds", action="store_true")
     parser.add_argument("--scale", action="store_true")
     parser.add_argument("--kills", type=int, default=0)
     arguments = parser.parse_args()
     data_dir = arguments.data_dir.resolve()
-    if arguments.seeds:
+    if arguments.bare:
+        measure_bare(data_dir, arguments.runs, arguments.rounds)
+    elif arguments.seeds:
         measure_seeds(data_dir, arguments.rounds)
     elif arguments.scale:
         measure_scale(data_dir, 10 * arguments.runs)
