@@ -1,6 +1,6 @@
 """What a sweep costs beside its trainings, and whether kills of workers lose a run.
 
-    python benchmarks/sweep.py --data-dir DIR              # 100 trainings of a second, four ways
+    python benchmarks/sweep.py --data-dir DIR              # 100 trainings of a second, six ways
     python benchmarks/sweep.py --data-dir DIR --bare       # a sweep beside two bare processes
     python benchmarks/sweep.py --data-dir DIR --seeds      # four seeds of the default recipe
     python benchmarks/sweep.py --data-dir DIR --scale      # what decides how far a cluster scales

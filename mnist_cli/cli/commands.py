@@ -35,7 +35,7 @@ class CommandsInOrder(click.Group):
 
 
 class CommandsOnDemand(CommandsInOrder):
-    """The group of all commands: to load one takes a third of the time of loading all."""
+    """The group of all commands, of which only the one that is used need be loaded."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, loaded or not."""

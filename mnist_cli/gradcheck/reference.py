@@ -34,6 +34,7 @@ SINGLE_WIDTHS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
 
 CERTAIN = 1e-10
 """The relative uncertainty at which no further width is tried."""
+
 NEAR = (1e-8, 1.7e-8, 3e-8)
 """How far from a point a function is still a line, but for rounding; it bends by the square."""
 
