@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
-import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from mnist_cli.gradcheck.adapters.shapes import is_weight
+from mnist_cli.gradcheck.source import tree_of
 
 WORDS = (
     "backward",
@@ -173,11 +172,7 @@ def calls_gradient(function: Any) -> bool:
 
 def _returned(function: Any) -> tuple[list[str], list[list[ast.expr]]]:
     """Return a function's arguments, and the elements of each tuple that it returns."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except Exception:  # no source, or a line of a larger expression
-        return [], []
-    nodes = list(ast.walk(tree))
+    nodes = list(ast.walk(tree_of(function)))
     arguments = next((node.args for node in nodes if isinstance(node, ast.FunctionDef)), None)
     return (
         [argument.arg for argument in arguments.args] if arguments else [],

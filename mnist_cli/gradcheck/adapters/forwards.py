@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
     takes_labels_first,
 )
 from mnist_cli.gradcheck.request import Request
+from mnist_cli.gradcheck.source import text_of
 
 STRENGTH = 0.1
 """The factor of a regulariser in a loss: not 0, so that its gradient shows."""
@@ -103,10 +103,7 @@ def settings(function: Callable[..., Any], name: str) -> dict[str, Any] | None:
     By the entries that are read of it: ``conv_param["pad"]``. Those that are asked for by ``get``
     may be missing.
     """
-    try:
-        source = inspect.getsource(inspect.unwrap(function))
-    except (OSError, TypeError):
-        return None
+    source = text_of(function)
     keys = re.findall(rf"\b{re.escape(name)}\[['\"](\w+)['\"]\](?!\s*=[^=])", source)
     if not set(keys) <= SETTINGS.keys() or not (keys or f"{name}.get(" in source):
         return None

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from mnist_cli.gradcheck.adapters.signature import Argument, arguments
 from mnist_cli.gradcheck.adapters.vocabulary import has_part
 from mnist_cli.gradcheck.request import Code, Request
+from mnist_cli.gradcheck.source import tree_of
 
 NO_MODES = (
     *("mode", "phase", "split", "init", "optim", "solver", "update", "schedule"),
@@ -84,27 +84,20 @@ def _comparisons(code: type | Callable[..., Any]) -> dict[str, list[str]]:
     compares much that is no part of a pass.
     """
     if not isinstance(code, type):
-        tree = _parsed(inspect.unwrap(code))
+        tree = tree_of(code)
         return _texts(tree, lambda left: left.id if isinstance(left, ast.Name) else None)
     found: dict[str, list[str]] = {}
     for kind in code.__mro__[:-1]:
-        tree = _parsed(kind)
+        tree = tree_of(kind)
         own = _texts(tree, lambda left: left.attr if isinstance(left, ast.Attribute) else None)
         for name, texts in own.items():
             found.setdefault(name, []).extend(texts)
     return found
 
 
-def _parsed(code: Any) -> ast.AST | None:
-    try:
-        return ast.parse(textwrap.dedent(inspect.getsource(code)))
-    except Exception:  # no source, or a line of a larger expression
-        return None
-
-
-def _texts(tree: ast.AST | None, name_of: Callable[[ast.expr], str | None]) -> dict[str, list[str]]:
+def _texts(tree: ast.AST, name_of: Callable[[ast.expr], str | None]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and (name := name_of(node.left)) is not None:
             parts = [part for right in node.comparators for part in ast.walk(right)]
             constants = [part.value for part in parts if isinstance(part, ast.Constant)]

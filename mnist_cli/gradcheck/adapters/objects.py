@@ -12,7 +12,6 @@ thing.forward()             thing.backward()              from self.input into s
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -41,6 +40,7 @@ from mnist_cli.gradcheck.adapters.vocabulary import (
     is_named,
 )
 from mnist_cli.gradcheck.request import Request
+from mnist_cli.gradcheck.source import text_of
 
 LISTS = {"inputs", "xs", "args", "arrays", "values", "tensors", "operands", "parents", "ins"}
 """What an argument is called that may be a list of arrays."""
@@ -173,12 +173,8 @@ def takes_apart(function: Callable[..., Any], within: Callable[..., Any]) -> boo
     names = [argument.name for argument in arguments(function) if argument.is_required]
     if len(names) != 1 or not is_named(names[0], LISTS):
         return False
-    try:
-        source = inspect.getsource(within)
-    except (OSError, TypeError):
-        return False
     name = re.escape(names[0])
-    return bool(re.search(rf"\b{name}\[\d\]|\w, \w+ = {name}\b", source))
+    return bool(re.search(rf"\b{name}\[\d\]|\w, \w+ = {name}\b", text_of(within)))
 
 
 def of_one_method(state: State, forward: str, request: Request) -> Iterator[Reading]:
@@ -196,10 +192,7 @@ def with_input(state: State, forward: str, request: Request) -> State:
     own = attributes(state.thing)
     if any(is_float_array(value) for value in own.values()):
         return state
-    try:
-        source = inspect.getsource(getattr(state.thing, forward))
-    except (OSError, TypeError):
-        return state
+    source = text_of(getattr(state.thing, forward))
     for name in HELD_INPUTS:
         if own.get(name) is None and re.search(rf"\bself\.{name}\b(?!\s*=[^=])", source):
             shape = request.shapes.get(name) or request.shapes.get("") or (FEATURES,)

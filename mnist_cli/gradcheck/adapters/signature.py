@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from mnist_cli.gradcheck.adapters.vocabulary import plain
+from mnist_cli.gradcheck.source import tree_of
 
 EMPTY = inspect.Parameter.empty
 
@@ -64,20 +62,7 @@ def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
 
 def returned(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return what a function calls the things that it returns, as ``""`` what has no name."""
-    try:
-        return _returned_by(inspect.unwrap(function).__code__)
-    except Exception:  # theirs may raise whatever is asked
-        return ()
-
-
-@cache
-def _returned_by(code: CodeType) -> tuple[str, ...]:
-    """Read it in the source, once: a function is asked for in many readings."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
-    except Exception:  # no source, or a line of a larger expression
-        return ()
-    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    values = [node.value for node in ast.walk(tree_of(function)) if isinstance(node, ast.Return)]
     last = values[-1] if values else None
     parts = last.elts if isinstance(last, ast.Tuple) else [last]
     return tuple(part.id if isinstance(part, ast.Name) else "" for part in parts)

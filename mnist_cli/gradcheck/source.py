@@ -1,0 +1,39 @@
+"""What the source of the user's code says: read and parsed once, however often it is asked for."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from functools import lru_cache
+from typing import Any
+
+KEPT = 64
+"""Of how many functions and classes the source is kept: of a piece of code, these are a few."""
+
+
+def text_of(code: Any) -> str:
+    """Return the source of a function, a method or a class; nothing if there is none."""
+    try:
+        code = inspect.unwrap(code)
+        return _text_of(getattr(code, "__func__", code))
+    except Exception:  # written nowhere, or an object of theirs that raises whatever is asked
+        return ""
+
+
+def tree_of(code: Any) -> ast.Module:
+    """Return the syntax of a function, a method or a class; an empty module if there is none."""
+    return _tree_of(text_of(code))
+
+
+@lru_cache(KEPT)
+def _text_of(code: Any) -> str:
+    return textwrap.dedent(inspect.getsource(code))
+
+
+@lru_cache(KEPT)
+def _tree_of(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError:  # a line of a larger expression, as a lambda is
+        return ast.parse("")
