@@ -26,6 +26,16 @@ def tree_of(code: Any) -> ast.Module:
     return _tree_of(text_of(code))
 
 
+def methods_of(kind: type) -> list[Any]:
+    """Return the methods of a class, also those that a base class defines.
+
+    Python finds the source of a function by its line; for that of a class it parses the whole file.
+    """
+    members = [member for base in kind.__mro__[:-1] for member in vars(base).values()]
+    functions = [getattr(m, "fget", getattr(m, "__func__", m)) for m in members]
+    return [function for function in functions if inspect.isroutine(function)]
+
+
 @lru_cache(KEPT)
 def _text_of(code: Any) -> str:
     return textwrap.dedent(inspect.getsource(code))

@@ -19,7 +19,7 @@ from typing import Any
 from mnist_cli.gradcheck.adapters.signature import Argument, arguments
 from mnist_cli.gradcheck.adapters.vocabulary import has_part
 from mnist_cli.gradcheck.request import Code, Request
-from mnist_cli.gradcheck.source import tree_of
+from mnist_cli.gradcheck.source import methods_of, tree_of
 
 NO_MODES = (
     *("mode", "phase", "split", "init", "optim", "solver", "update", "schedule"),
@@ -87,8 +87,8 @@ def _comparisons(code: type | Callable[..., Any]) -> dict[str, list[str]]:
         tree = tree_of(code)
         return _texts(tree, lambda left: left.id if isinstance(left, ast.Name) else None)
     found: dict[str, list[str]] = {}
-    for kind in code.__mro__[:-1]:
-        tree = tree_of(kind)
+    for method in methods_of(code):
+        tree = tree_of(method)
         own = _texts(tree, lambda left: left.attr if isinstance(left, ast.Attribute) else None)
         for name, texts in own.items():
             found.setdefault(name, []).extend(texts)
