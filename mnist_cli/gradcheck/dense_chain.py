@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -74,8 +75,16 @@ class Dense:
     activation: Activation | None = None
 
 
-def dense_chains(point: Point) -> Iterator[list[Dense]]:
-    """Yield the ways in which a network may be a chain of dense layers, the first layer first."""
+@lru_cache(1)
+def dense_chains(point: Point) -> tuple[list[Dense], ...]:
+    """Return the ways in which a network may be a chain of dense layers, the first layer first.
+
+    Those of one point are kept, as each of its parameters may have a wrong gradient.
+    """
+    return tuple(_chains(point))
+
+
+def _chains(point: Point) -> Iterator[list[Dense]]:
     operation = point.operation
     names = [n for n, a in operation.at.items() if n not in operation.data and a.ndim]
     if point.x_name is None:

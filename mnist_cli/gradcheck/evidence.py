@@ -85,10 +85,10 @@ class Evidence:
         labels = self.operation.labels
         return None if labels is None or labels.ndim < 2 else self.operation.rows(labels)
 
-    @cached_property
-    def dense_chains(self) -> list[list[Dense]]:
+    @property
+    def dense_chains(self) -> tuple[list[Dense], ...]:
         """The ways in which this is a parameter of a chain of dense layers; none if it is not."""
-        return [] if self.is_input or not self.is_small else list(dense_chains(self.point))
+        return () if self.is_input or not self.is_small else dense_chains(self.point)
 
     @property
     def batch_size(self) -> int:
