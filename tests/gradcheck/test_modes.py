@@ -1,9 +1,9 @@
-"""Code that is told by a text what to compute is checked with each text that it knows."""
+"""Code with settings is checked with each text that it knows, and with other values besides."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -200,3 +200,139 @@ def test_a_slope_of_1_that_a_derivative_is_told_is_not_forgotten_unseen() -> Non
     assert list(failed(check_functions(elu, forgetting))) == ["alpha=0.75: to x"]
     assert check_functions(elu, heeding).passed
     assert check_functions(elu, of_one).passed
+
+
+class Settable:
+    """A dense layer with settings, each of which its gradients heed unless they forget it."""
+
+    FUNCTIONS: ClassVar[dict[str, Any]] = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
+    SLOPES: ClassVar[dict[str, Any]] = {
+        "relu": lambda z: z > 0,
+        "tanh": lambda z: 1 - np.tanh(z) ** 2,
+    }
+    forgets = ""
+
+    def __init__(
+        self,
+        n_in: int = 4,
+        n_out: int = 3,
+        activation: str = "relu",
+        *,
+        use_bias: bool = True,
+        leak: float = 0.0,
+    ) -> None:
+        rng = np.random.default_rng(0)
+        self.W, self.b = rng.standard_normal((n_in, n_out)), rng.standard_normal(n_out)
+        self.f, self.slope = self.FUNCTIONS[activation], self.SLOPES[activation]
+        self.use_bias, self.leak = use_bias, leak
+
+    def forward(self, x: Any) -> Any:
+        self.x, self.z = x, x @ self.W + (self.b if self.use_bias else 0)
+        return self.f(self.z) + self.leak * self.z
+
+    def backward(self, dout: Any) -> Any:
+        leak = 0 if self.forgets == "leak" else self.leak
+        slope = self.SLOPES["relu"] if self.forgets == "activation" else self.slope
+        dz = dout * (slope(self.z) + leak)
+        if self.use_bias:
+            self.db = dz.sum(axis=0)
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T * (2 if self.forgets == "use_bias" and not self.use_bias else 1)
+
+
+class ForgettingTheLeak(Settable):
+    forgets = "leak"
+
+
+class ForgettingTheActivation(Settable):
+    forgets = "activation"
+
+
+class WrongWithoutBias(Settable):
+    forgets = "use_bias"
+
+
+def test_a_layer_that_heeds_its_settings_passes_and_no_row_is_about_another() -> None:
+    found = check(Settable)
+    assert found.passed
+    assert [row.name for row in found if "=" in row.name] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        (ForgettingTheLeak, ["leak=0.25: to x", "leak=0.25: to W", "leak=0.25: to b"]),
+        (ForgettingTheActivation, [f"activation=tanh: to {name}" for name in ("x", "W", "b")]),
+        (WrongWithoutBias, ["use_bias=False: to x"]),
+    ],
+)
+def test_a_mistake_with_another_setting_than_the_default_is_found(
+    kind: type, rows: list[str]
+) -> None:
+    assert list(failed(check(kind))) == rows
+
+
+def test_a_setting_of_forward_is_tried_as_well() -> None:
+    class Squares:
+        def forward(self, p: Any, t: Any, *, average: bool = True) -> Any:
+            self.error = p - t
+            return (self.error**2).mean() if average else (self.error**2).sum()
+
+        def backward(self) -> Any:
+            return 2 * self.error / self.error.size
+
+    assert list(failed(check(Squares))) == ["average=False: to p"]
+
+
+def test_a_setting_that_backward_alone_obeys_is_left_alone() -> None:
+    class Decayed:
+        def __init__(self, l2: float = 0.0, *, clips: bool = False) -> None:
+            self.W = np.random.default_rng(0).standard_normal((4, 3))
+            self.l2, self.clips = l2, clips
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dout: Any) -> Any:
+            self.dW = self.x.T @ dout + self.l2 * self.W
+            dx = dout @ self.W.T
+            return dx.clip(-1e-3, 1e-3) if self.clips else dx
+
+    assert check(Decayed).passed
+
+
+def test_a_setting_with_which_there_is_no_derivative_is_left_alone() -> None:
+    class Rounded:
+        def __init__(self, *, binary: bool = False) -> None:
+            self.binary = binary
+
+        def forward(self, x: Any) -> Any:
+            self.s = 1 / (1 + np.exp(-x))
+            return (self.s > 0.5) * 1.0 if self.binary else self.s
+
+        def backward(self, dout: Any) -> Any:
+            return dout * self.s * (1 - self.s)
+
+    assert check(Rounded).passed
+
+
+class ByCase:
+    def __init__(self, activation: str = "relu") -> None:
+        self.activation = activation
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        match self.activation:
+            case "relu":
+                return np.maximum(x, 0)
+            case "tanh":
+                return np.tanh(x)
+        raise ValueError(self.activation)
+
+    def backward(self, dout: Any) -> Any:
+        return dout * (self.x > 0 if self.activation == "relu" else 1 - np.tanh(self.x))
+
+
+def test_a_text_that_is_matched_is_tried() -> None:
+    assert list(failed(check(ByCase))) == ["activation=tanh: to x"]

@@ -50,6 +50,35 @@ def mode_of(code: Code, request: Request) -> tuple[str, list[Any]] | None:
     return _first_of(taken, functions, request)
 
 
+def texts_beside(name: str, default: str, code: Code) -> list[str]:
+    """Return the texts that stand where one is selected of which an argument has the default.
+
+    They are the keys of a dictionary with that key, which the source writes out or which the class
+    or the module has; and what a constructor compares the argument with.
+    """
+    functions = [function for function in (code.thing, code.backward) if function is not None]
+    around: list[Any] = []
+    if isinstance(code.thing, type):
+        functions = methods_of(code.thing)
+        around += [value for kind in code.thing.__mro__[:-1] for value in vars(kind).values()]
+    trees = [tree_of(each) for each in functions]
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    around += [value for key, value in code.module.items() if key in used]
+    keys = [list(value) for value in around if isinstance(value, dict)]
+    found: list[Any] = []
+    for tree in trees:
+        keys += [
+            [key.value for key in node.keys if isinstance(key, ast.Constant)]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Dict)
+        ]
+        found += _texts(tree, lambda left: left.id if isinstance(left, ast.Name) else None).get(
+            name, ()
+        )
+    found += [key for each in keys if default in each for key in each]
+    return list(dict.fromkeys(text for text in found if isinstance(text, str)))
+
+
 def has_default(code: Code, name: str) -> bool:
     """Return whether an argument has a default, with which the code is made or called."""
     return any(a.name == name and not a.is_required for a in arguments(code.thing))
@@ -98,8 +127,14 @@ def _comparisons(code: type | Callable[..., Any]) -> dict[str, list[str]]:
 def _texts(tree: ast.AST, name_of: Callable[[ast.expr], str | None]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Compare) and (name := name_of(node.left)) is not None:
-            parts = [part for right in node.comparators for part in ast.walk(right)]
+        if isinstance(node, ast.Compare):
+            left, rights = node.left, list[ast.AST](node.comparators)
+        elif isinstance(node, ast.Match):
+            left, rights = node.subject, [case.pattern for case in node.cases]
+        else:
+            continue
+        if (name := name_of(left)) is not None:
+            parts = [part for right in rights for part in ast.walk(right)]
             constants = [part.value for part in parts if isinstance(part, ast.Constant)]
             texts = [text for text in constants if isinstance(text, str)]
             if texts:

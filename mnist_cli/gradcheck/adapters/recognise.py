@@ -17,8 +17,8 @@ from mnist_cli.gradcheck.adapters.fitting import fittings
 from mnist_cli.gradcheck.adapters.making import in_training, made, seeded
 from mnist_cli.gradcheck.adapters.modes import OTHER, has_default, mode_of
 from mnist_cli.gradcheck.adapters.places import is_own
-from mnist_cli.gradcheck.adapters.reading import Reading
-from mnist_cli.gradcheck.adapters.settings import without_ones
+from mnist_cli.gradcheck.adapters.reading import Reading, Slot
+from mnist_cli.gradcheck.adapters.settings import is_felt, other_settings
 from mnist_cli.gradcheck.operation import Arrays, Operation
 from mnist_cli.gradcheck.partners import calls_gradient
 from mnist_cli.gradcheck.point import Point, copies
@@ -69,7 +69,7 @@ def recognise(
         raise UserCodeError(why_not(code, search.refused, request))
     parts = [("", search.found)]
     if search.is_certain:
-        parts += wrong_without_ones(code, request, given)
+        parts += wrong_otherwise(code, search.found, request, given)
     return parts
 
 
@@ -88,20 +88,53 @@ def searched(code: Code, request: Request, given: Arrays | None) -> Search:
     return search
 
 
-def wrong_without_ones(
-    code: Code, request: Request, given: Arrays | None
+def wrong_otherwise(
+    code: Code, default: Operation, request: Request, given: Arrays | None
 ) -> Iterator[tuple[str, Operation]]:
-    """Yield what right code is with another number where one is 1 by default, if it is wrong there.
+    """Yield what right code is with another setting than its default, if it is wrong there.
 
-    Where it cannot be read with another number, nothing is said.
+    Where it cannot be read with another, or has no derivative, nothing is said.
     """
-    for name, told in without_ones(code, request):
+    for name, value, told in other_settings(code, default, request):
+        search = Search(told)
         try:
-            found = searched(code, told, given).found
-            if found is not None and not agrees(at_random(found, told)):
-                yield f"{name}={told.arguments[name]}", found
+            for reading in candidates(code, told):
+                if is_alike(reading, default, name):
+                    search.try_reading(reading, given)
+                    break
+            search.settle()
+            if search.is_certain or search.found is None or not is_felt(default, search.found):
+                continue
+            search = searched(code, told, given)  # it may be right in another reading
+            point = at_random(search.found or default, told)
         except UserCodeError:
             continue
+        if search.is_certain or search.found is None or is_flat(point):
+            continue
+        if search.found is search.lacking or not agrees(point):
+            yield f"{name}={value}", search.found
+
+
+def is_alike(reading: Reading, operation: Operation, name: str) -> bool:
+    """Return whether a reading is that of an operation, but for one argument.
+
+    It calls the same two methods or functions with the same besides, and what both hold is of the
+    same shapes.
+    """
+    if not isinstance(operation, CodeOperation):
+        return False
+
+    def besides(slots: Iterable[Slot]) -> list[tuple[str, str]]:
+        return [(s.role, s.name) for s in slots if s.role != "literal" and s.name != name]
+
+    other = operation.reading
+    both = reading.state.arrays.keys() & other.state.arrays.keys()
+    return (
+        (reading.forward, reading.backward) == (other.forward, other.backward)
+        and besides(reading.takes) == besides(other.takes)
+        and besides(reading.wants) == besides(other.wants)
+        and all(reading.state.arrays[n].shape == other.state.arrays[n].shape for n in both)
+    )
 
 
 def refuse_what_is_no_code(code: Code) -> None:
@@ -408,6 +441,12 @@ def is_degenerate(point: Point) -> bool:
     """
     has_zeros = any(computed.size and not computed.any() for computed in point.computed.values())
     return has_zeros or not all(point.is_felt(name) for name in point.operation.data)
+
+
+def is_flat(point: Point) -> bool:
+    """Return whether the output has no derivative but 0, as of numbers that are rounded."""
+    draw = point.rng.standard_normal
+    return not any(point.along(name, draw(point.at[name].shape)) for name in point.computed)
 
 
 def is_symmetric(operation: CodeOperation) -> bool:

@@ -1,33 +1,102 @@
-"""Numbers that are 1 by default, as a slope or a temperature: what forgets them is right at 1.
+"""Settings that code has by default: what forgets another value is right at the default alone.
 
-elu(x, alpha=1.0)              elu_prime(x, alpha=1.0)
-Softmax(temperature=1.0)
+elu(x, alpha=1.0)                     elu_prime(x, alpha=1.0)
+SmoothedLoss(label_smoothing=0.0)
+Dense(n_in, n_out, use_bias=True)
+Dense(n_in, n_out, activation="relu") self.f, self.df = ACTIVATIONS[activation]
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from mnist_cli.gradcheck.adapters.signature import arguments
-from mnist_cli.gradcheck.adapters.vocabulary import CACHE, NO_PARAMETERS, is_named
+import numpy as np
+
+from mnist_cli.gradcheck.adapters.code import CodeOperation
+from mnist_cli.gradcheck.adapters.modes import NO_MODES, texts_beside
+from mnist_cli.gradcheck.adapters.signature import DERIVING, Argument, arguments
+from mnist_cli.gradcheck.adapters.vocabulary import (
+    CACHE,
+    FLAG,
+    NO_PARAMETERS,
+    has_part,
+    is_named,
+    plain,
+)
+from mnist_cli.gradcheck.operation import Operation
 from mnist_cli.gradcheck.request import Code, Request
+from mnist_cli.gradcheck.user_code import UserCodeError
 
-NOT_ONE = 0.75
-"""What such a number is besides: a share as well as a factor."""
+OTHER_NUMBERS = {1.0: 0.75, 0.0: 0.25}
+"""What a number is besides: a share as well as a factor."""
+NO_SWITCHES = (
+    *("train", "test", "eval", "infer", "predict", "determin", "sampl", "stochastic"),
+    *("return", "hard", "straight", "quant", "grad", "deriv"),
+)
+"""Parts of the names of truths that are not tried the other way.
+
+With them, code gives something that its backward is not meant for: in evaluation, as whole
+numbers, or beside its output.
+"""
 
 
-def without_ones(code: Code, request: Request) -> Iterator[tuple[str, Request]]:
-    """Yield for each such number of a class or a function its name, and a request with another.
+def other_settings(
+    code: Code, found: Operation, request: Request
+) -> Iterator[tuple[str, Any, Request]]:
+    """Yield each setting with another value than its default, and a request with it.
 
-    Of two functions, the second must be told of it, or be given what the first has kept.
+    Parameters
+    ----------
+    code : Code
+        A class or a function; of two functions, the second must be told of the setting, or be
+        given what the first has kept.
+    found : Operation
+        As what it was understood: the settings of its forward are tried, too.
+    request : Request
     """
-    if not callable(code.thing):
-        return
+    functions = [code.thing] if callable(code.thing) else []
+    if isinstance(found, CodeOperation) and isinstance(found.reading.forward, str):
+        functions.append(found.reading.method(found.reading.state.thing, found.reading.forward))
     told = [argument.name for argument in arguments(code.backward)] if code.backward else []
     has_cache = any(is_named(name, CACHE) for name in told)
-    for argument in arguments(code.thing):
-        name, default = argument.name, argument.default
-        is_one = type(default) is float and default == 1
-        is_shared = code.backward is None or has_cache or name in told
-        if is_one and is_shared and not is_named(name, NO_PARAMETERS | set(request.arguments)):
-            yield name, request.told(name, NOT_ONE)
+    seen = set(request.arguments)
+    for function in functions:
+        for argument in arguments(function):
+            is_shared = code.backward is None or has_cache or argument.name in told
+            if not is_shared or argument.name in seen:
+                continue
+            seen.add(argument.name)
+            for value in other_values(argument, code):
+                yield argument.name, value, request.told(argument.name, value)
+
+
+def other_values(argument: Argument, code: Code) -> list[Any]:
+    """Return what an argument may be beside its default; nothing where that is not known."""
+    name, default = argument.name, argument.default
+    if isinstance(default, bool):
+        is_mode = is_named(name, FLAG) or plain(name) in DERIVING or has_part(name, NO_SWITCHES)
+        return [] if is_mode else [not default]
+    if type(default) is float and not is_named(name, NO_PARAMETERS):
+        return [OTHER_NUMBERS[default]] if default in OTHER_NUMBERS else []
+    if isinstance(default, str) and not has_part(name, NO_MODES):
+        return [text for text in texts_beside(name, default, code) if text != default]
+    return []
+
+
+def is_felt(default: Operation, other: Operation) -> bool:
+    """Return whether the output is another one with another setting, for the same arrays.
+
+    What backward alone is told, as to clip or to decay, is no part of the function.
+    """
+    same = {
+        name: array
+        for name, array in other.at.items()
+        if name in default.at and array.shape == default.at[name].shape
+    }
+    moved = default.moved_to(default.at | same)
+    moved.labels = other.labels
+    try:
+        return not np.array_equal(moved.value(moved.at), other.value(other.at))
+    except UserCodeError:
+        return True
