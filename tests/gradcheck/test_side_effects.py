@@ -115,3 +115,9 @@ def test_where_dout_is_not_kept_the_read_only_row_is_left_out() -> None:
     found = check_layer(Layer(backward=backward))
     assert "read-only-dout" not in kinds(found)
     assert failed(found) == {"arguments kept": "dout-changed-in-place"}
+
+
+def test_without_a_gradient_the_row_of_the_second_pass_says_that_there_is_none() -> None:
+    row = row_of(check_layer(Layer(backward=lambda self, dout: None)), "second-pass")
+    assert row.is_skipped
+    assert row.method == "there is no gradient to compare"
