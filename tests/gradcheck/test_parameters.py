@@ -378,3 +378,82 @@ class InObjects:
 def test_parameters_in_an_array_of_objects_are_compared() -> None:
     assert check(InObjects(1.0)).passed
     assert failed(check(InObjects(2.0))) == {"to W.0": "factor-two"}
+
+
+class OfEachExample(Dense):
+    """Gives the gradients of each example's own loss, which somebody sums later."""
+
+    def backward(self, dout: Any) -> Any:
+        self.dW, self.db = self.x[:, :, None] * dout[:, None, :], dout.copy()
+        return dout @ self.W.T
+
+
+class DoubledOfEachExample(OfEachExample):
+    def backward(self, dout: Any) -> Any:
+        dx = super().backward(dout)
+        self.dW *= 2
+        return dx
+
+
+class ForgettingTheSum(Dense):
+    def backward(self, dout: Any) -> Any:
+        dx = super().backward(dout)
+        self.db = dout.copy()
+        return dx
+
+
+class Shift:
+    def __init__(self) -> None:
+        self.b = np.random.default_rng(0).standard_normal(4)
+
+    def forward(self, x: Any) -> Any:
+        return x + self.b
+
+    def backward(self, dout: Any) -> Any:
+        self.db = dout.copy()
+        return dout.copy()
+
+
+def test_gradients_of_each_example_are_right_where_their_sum_is_and_a_remark_says_so() -> None:
+    found = check(OfEachExample)
+    assert found.passed
+    assert any("a gradient for each example" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        (DoubledOfEachExample, ["to W", "to b"]),
+        (ForgettingTheSum, ["to b"]),
+        (Shift, ["to b"]),
+    ],
+)
+def test_a_forgotten_sum_is_no_gradient_of_each_example(kind: type, rows: list[str]) -> None:
+    assert list(failed(check(kind))) == rows
+
+
+class WithoutBias(Dense):
+    """Has a bias that it does not use, and gives a gradient to it all the same."""
+
+    def __init__(self, *, use_bias: bool = False) -> None:
+        super().__init__()
+        self.use_bias = use_bias
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W + (self.b if self.use_bias else 0)
+
+
+class ForgettingTheBias(Dense):
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+
+def test_a_bias_that_a_layer_is_told_to_leave_out_needs_no_gradient() -> None:
+    assert check(WithoutBias).passed
+    assert check(WithoutBias(use_bias=True)).passed
+
+
+def test_a_bias_that_forward_forgets_is_still_wrong() -> None:
+    assert list(failed(check(ForgettingTheBias))) == ["to b"]

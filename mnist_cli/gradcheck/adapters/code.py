@@ -92,6 +92,8 @@ class CodeOperation(Operation):
         self.has_drawn = False
         self.is_repeatable = False
         self.is_mean_of_columns = False
+        self.keeps_examples = False
+        """Whether the gradients to parameters have one for each example, which are summed here."""
         self.arguments = argument_names(reading)
         of_cost = (reading.cost.labels,) if reading.cost is not None else ()
         if reading.cost is not None and not isinstance(reading.cost.function, str):
@@ -157,6 +159,20 @@ class CodeOperation(Operation):
             *self.remarks,
             "dout is the gradient of each example's own loss. The layer takes the mean over the "
             "columns itself, in the gradients to its parameters.",
+        ]
+        return other
+
+    def with_sum_of_examples(self) -> CodeOperation:
+        """Return the same, with the gradients of each example's own loss summed over them."""
+        other = self.moved_to(self.at)
+        assert isinstance(other, CodeOperation)
+        other.keeps_examples = True
+        parameters = [name for name in self.at if name not in self.data]
+        other.methods = {**self.methods, **dict.fromkeys(parameters, "sum over the examples")}
+        other.remarks = [
+            *self.remarks,
+            "backward gives a gradient for each example to the parameters: their sum over the "
+            "batch was compared, so take that before an update.",
         ]
         return other
 

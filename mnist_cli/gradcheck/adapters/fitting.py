@@ -15,7 +15,7 @@ import numpy as np
 from mnist_cli.gradcheck.adapters import shapes, updates
 from mnist_cli.gradcheck.adapters.code import CodeOperation
 from mnist_cli.gradcheck.adapters.optimisers import by_move
-from mnist_cli.gradcheck.adapters.places import attributes, is_float_array, walk
+from mnist_cli.gradcheck.adapters.places import attributes, holders, is_float_array, walk
 from mnist_cli.gradcheck.adapters.reading import Reading
 from mnist_cli.gradcheck.adapters.session import CodeSession
 from mnist_cli.gradcheck.adapters.state import State
@@ -195,9 +195,20 @@ def _with_parameters(trial: CodeOperation, seed: int) -> CodeOperation:
             continue
         if _is_felt(lively, name):
             names.append(name)
-    names = [name for name in candidates if name in {*names, *held_data}]
+    unused = {n for n in names if is_unused_bias(state, n) and not _is_felt(lively, n)}
+    names = [name for name in candidates if name in {*names, *held_data} - unused]
     operation = not_zero(CodeOperation(reading, arguments, trial.labels, names), seed)
     return _finished(operation, reading, arguments)
+
+
+def is_unused_bias(state: State, name: str) -> bool:
+    """Return whether an array is the bias of an object that is told to use none.
+
+    As with ``use_bias=False``. What backward may give for it is nobody's.
+    """
+    flags = [(n, v) for h in holders(state.thing) for n, v in attributes(h).items()]
+    is_told = any(value is False and "bias" in attribute.lower() for attribute, value in flags)
+    return is_told and shapes.is_bias(state.places[name].leaf)
 
 
 def numbers_of(state: State) -> list[str]:

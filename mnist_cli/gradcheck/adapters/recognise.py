@@ -301,6 +301,11 @@ class Search:
         if self.request.columns and is_mean_of_columns(point):
             self.found = operation.with_mean_of_columns()
             return True
+        if keeps_examples(point):
+            summed = operation.with_sum_of_examples()
+            if agrees(at_random(summed, self.request)):
+                self.found = summed
+                return True
         for order in orders(operation):
             other = operation.reordered(order)
             if agrees(at_random(other, self.request)):
@@ -447,6 +452,23 @@ def is_flat(point: Point) -> bool:
     """Return whether the output has no derivative but 0, as of numbers that are rounded."""
     draw = point.rng.standard_normal
     return not any(point.along(name, draw(point.at[name].shape)) for name in point.computed)
+
+
+def keeps_examples(point: Point) -> bool:
+    """Return whether the gradients to all parameters have one for each example, along axis 0.
+
+    That of a matrix must be among them: where there are biases and scales alone, somebody forgot
+    the sum.
+    """
+    operation = point.operation
+    names = [name for name in point.computed if name not in operation.data]
+    each = (operation.batch_size,)
+    return (
+        operation.batch_axis == 0
+        and operation.batch_size > 1
+        and any(point.at[name].ndim > 1 for name in names)
+        and all(point.computed[name].shape == each + point.at[name].shape for name in names)
+    )
 
 
 def is_symmetric(operation: CodeOperation) -> bool:

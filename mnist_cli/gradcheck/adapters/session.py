@@ -238,6 +238,13 @@ class CodeSession(Session):
         if self.operation.is_mean_of_columns:
             size = self.operation.batch_size
             found |= {n: size * g for n, g in found.items() if n not in self.operation.data}
+        if self.operation.keeps_examples:
+            shapes = {n: (self.operation.batch_size, *a.shape) for n, a in self.arrays.items()}
+            found |= {
+                n: g.sum(axis=0)
+                for n, g in found.items()
+                if n not in self.operation.data and g.shape == shapes[n]
+            }
         return found
 
     def _arguments(
