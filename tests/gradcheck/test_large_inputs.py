@@ -179,3 +179,19 @@ def test_the_logarithm_of_a_rounded_0_is_seen_with_few_classes(classes: int, see
 
     found = check_loss(Picked(), classes=classes, seed=seed)
     assert failed(found) == {"large inputs": "overflow"}
+
+
+def looked_up(places: Any, W: Any) -> Any:
+    return W[places], (places, W.shape)
+
+
+def into_the_table(dout: Any, cache: Any) -> Any:
+    places, shape = cache
+    dW = np.zeros(shape)
+    np.add.at(dW, places, dout)
+    return dW
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_rows_of_a_table_that_are_looked_up_are_not_taken_for_classes(seed: int) -> None:
+    assert check_functions(looked_up, into_the_table, seed=seed).passed

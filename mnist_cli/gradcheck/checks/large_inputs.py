@@ -117,7 +117,8 @@ def with_least_likely(operation: Operation) -> Array | None:
     """
     labels = operation.labels
     scores = operation.rows(operation.at[operation.data[0]])
-    if labels is None or len(operation.at) > 1 or scores.ndim != 2:
+    is_loss = operation.kind == "loss"  # the rows of a table that are looked up are no classes
+    if labels is None or not is_loss or len(operation.at) > 1 or scores.ndim != 2:
         return labels
     surest = int(np.ptp(scores, axis=1).argmax())
     least = int(scores[surest].argmin())
