@@ -8,6 +8,7 @@ from __future__ import annotations
 KINDS = {
     "gradient": "backward's gradient, against the exact derivative of forward",
     "wider-inputs": "the same at inputs of several sizes",
+    "zero-inputs": "the gradient is finite at inputs of 0 where there is a derivative",
     "batch-sizes": "the same at other batch sizes, one of them 1",
     "linear-in-dout": "backward is linear in dout, for a large and a small one",
     "arguments-kept": "neither pass writes into what it is given",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from mnist_cli.gradcheck.checks import gradients, large_inputs, ranges, side_effects
+from mnist_cli.gradcheck.checks import gradients, large_inputs, ranges, side_effects, zeros
 from mnist_cli.gradcheck.checks.inspection import Inspection, skipped
 from mnist_cli.gradcheck.kinds import KINDS, row_name
 from mnist_cli.gradcheck.operation import Operation
@@ -18,6 +18,7 @@ from mnist_cli.gradcheck.result import Check
 ROWS: dict[str, Callable[[Inspection], Iterator[Check]]] = {
     "gradient": gradients.gradients,
     "wider-inputs": ranges.wider_inputs,
+    "zero-inputs": zeros.at_zeros,
     "batch-sizes": ranges.batch_sizes,
     "linear-in-dout": ranges.linear_in_dout,
     "arguments-kept": side_effects.arguments_kept,

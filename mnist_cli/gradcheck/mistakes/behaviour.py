@@ -299,6 +299,18 @@ def rows_leak(row: int) -> Diagnosis:
 
 
 FAR_FROM_ZERO = MISTAKES["wrong-far-from-zero"]
+NOT_FINITE = MISTAKES["not-finite"]
+
+
+def not_finite_at_zero(name: str) -> Diagnosis:
+    """Return what is said of a gradient that is NaN or infinite where an input is exactly 0."""
+    return NOT_FINITE.diagnosis(
+        f"The gradient is NaN or infinite where a number of {name} is exactly 0, as after a "
+        "rectifier, though the function has a derivative there: do not divide by what may be 0, "
+        "as x*x/x for x or out/x for what forward multiplied x by."
+    )
+
+
 NOT_ELEMENTWISE = MISTAKES["not-elementwise"]
 BATCH_SIZE_FIXED = MISTAKES["batch-size-fixed"]
 ZERO_FOR_ONE_EXAMPLE = MISTAKES["zero-for-one-example"]
