@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from checked import failed
+from checked import failed, made
 
 from mnist_cli.gradcheck import check, check_functions
 
@@ -336,3 +336,80 @@ class ByCase:
 
 def test_a_text_that_is_matched_is_tried() -> None:
     assert list(failed(check(ByCase))) == ["activation=tanh: to x"]
+
+
+def log_softmax(x: Any) -> Any:
+    z = x - x.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+class Ignoring:
+    """A cross-entropy that leaves out the examples of one class, in its gradient if it heeds it."""
+
+    heeds = True
+
+    def __init__(self, ignore_index: int = -100) -> None:
+        self.ignored = ignore_index
+
+    def forward(self, x: Any, y: Any) -> Any:
+        self.x, self.kept = x, (y != self.ignored)[:, None]
+        self.t = np.eye(x.shape[1])[np.where(y == self.ignored, 0, y)] * self.kept
+        return -(self.t * log_softmax(x)).sum() / max(self.kept.sum(), 1)
+
+    def backward(self) -> Any:
+        p = np.exp(log_softmax(self.x))
+        if not self.heeds:
+            return (p - self.t) / len(p)
+        return (p * self.kept - self.t) / max(self.kept.sum(), 1)
+
+
+class NotIgnoring(Ignoring):
+    heeds = False
+
+
+def test_a_loss_is_told_to_ignore_a_class_that_is_there() -> None:
+    assert check(Ignoring).passed
+    assert list(failed(check(NotIgnoring))) == ["ignore_index=0: to x"]
+
+
+@pytest.mark.parametrize("name", ["mask", "sample_weight", "weights"])
+def test_a_loss_that_may_weigh_its_examples_is_given_weights(name: str) -> None:
+    source = f"""
+class it:
+    def forward(self, p, t, {name}=None):
+        self.d, self.w = p - t, np.ones(len(p)) if {name} is None else {name}
+        return (self.w[:, None] * self.d**2).sum() / self.w.sum()
+
+    def backward(self):
+        return """
+    heeding = made(source + "2 * self.d * self.w[:, None] / self.w.sum()")
+    forgetting = made(source + "2 * self.d / len(self.d)")
+    assert check(heeding).passed
+    assert list(failed(check(forgetting))) == [f"{name}=given: to p"]
+
+
+class WeighingClasses:
+    """A cross-entropy with a weight for each class, of which its gradient knows if it heeds it."""
+
+    heeds = True
+
+    def __init__(self, weight: Any = None) -> None:
+        self.weight = weight
+
+    def forward(self, x: Any, y: Any) -> Any:
+        self.x, self.t = x, np.eye(x.shape[1])[y]
+        self.w = np.ones((len(y), 1)) if self.weight is None else self.weight[y][:, None]
+        return -(self.w * self.t * log_softmax(x)).sum() / len(x)
+
+    def backward(self) -> Any:
+        dx = (np.exp(log_softmax(self.x)) - self.t) / len(self.x)
+        return self.w * dx if self.heeds else dx
+
+
+class ForgettingClasses(WeighingClasses):
+    heeds = False
+
+
+def test_a_loss_that_may_weigh_its_classes_is_given_weights() -> None:
+    assert check(WeighingClasses).passed
+    assert list(failed(check(ForgettingClasses))) == ["weight=given: to x"]

@@ -95,34 +95,59 @@ def wrong_otherwise(
 
     Where it cannot be read with another, or has no derivative, nothing is said.
     """
-    for name, value, told in other_settings(code, default, request):
-        search = Search(told)
-        try:
-            for reading in candidates(code, told):
-                if is_alike(reading, default, name):
-                    search.try_reading(reading, given)
-                    break
-            search.settle()
-            if search.is_certain or search.found is None or not is_felt(default, search.found):
+    for name, choices in other_settings(code, default, request):
+        for value in choices:
+            try:
+                found = otherwise(code, default, name, request.told(name, value), given)
+            except UserCodeError:
                 continue
-            search = searched(code, told, given)  # it may be right in another reading
-            point = at_random(search.found or default, told)
-        except UserCodeError:
-            continue
-        if search.is_certain or search.found is None or is_flat(point):
-            continue
-        if search.found is search.lacking or not agrees(point):
-            yield f"{name}={value}", search.found
+            if found is None:
+                continue
+            operation, is_right = found
+            if not is_right:
+                text = "given" if isinstance(value, np.ndarray) else value
+                yield f"{name}={text}", operation
+            break
 
 
-def is_alike(reading: Reading, operation: Operation, name: str) -> bool:
+def otherwise(
+    code: Code, default: Operation, name: str, told: Request, given: Arrays | None
+) -> tuple[Operation, bool] | None:
+    """Return what code is with another setting, and whether it is right there.
+
+    None where it does not run with that, where the setting does not affect the output, or where
+    there is no derivative.
+    """
+    search = Search(told)
+    is_array = isinstance(told.arguments[name], np.ndarray)
+    for reading in candidates(code, told):
+        if isinstance(default, CodeOperation) and is_alike(reading, default, name):
+            if is_array:  # it fits examples of these shapes alone
+                reading = replace(reading, draws=default.reading.draws)
+            search.try_reading(reading, given)
+            break
+    search.settle()
+    if search.found is None or not is_felt(default, search.found):
+        return None
+    if search.is_certain:
+        return search.found, True
+    if not is_array:
+        search = searched(code, told, given)  # it may be right in another reading
+    if search.found is None or search.is_certain:
+        return None
+    point = at_random(search.found, told)
+    if is_array:  # an object that was given it holds it, and it is no parameter
+        search.found.exempt |= search.found.at.keys() - point.computed.keys()
+    is_right = agrees(point) and (is_array or search.found is not search.lacking)
+    return None if is_flat(point) else (search.found, is_right)
+
+
+def is_alike(reading: Reading, operation: CodeOperation, name: str) -> bool:
     """Return whether a reading is that of an operation, but for one argument.
 
     It calls the same two methods or functions with the same besides, and what both hold is of the
     same shapes.
     """
-    if not isinstance(operation, CodeOperation):
-        return False
 
     def besides(slots: Iterable[Slot]) -> list[tuple[str, str]]:
         return [(s.role, s.name) for s in slots if s.role != "literal" and s.name != name]

@@ -3,6 +3,7 @@
 elu(x, alpha=1.0)                     elu_prime(x, alpha=1.0)
 SmoothedLoss(label_smoothing=0.0)
 Dense(n_in, n_out, use_bias=True)
+cross_entropy(logits, labels, ignore_index=-1, sample_weight=None)
 Dense(n_in, n_out, activation="relu") self.f, self.df = ACTIVATIONS[activation]
 """
 
@@ -41,10 +42,21 @@ numbers, or beside its output.
 """
 
 
+IGNORED = {"ignoreindex", "ignorelabel", "ignoreid", "padidx", "padindex", "paddingindex"}
+"""What a class is called whose examples are left out of a loss."""
+OF_EXAMPLES = {
+    *("mask", "weight", "weights", "sampleweight", "sampleweights"),
+    *("classweight", "classweights", "posweight"),
+}
+"""What an argument of a loss is called that has a number for each example, or for each class."""
+
+
 def other_settings(
     code: Code, found: Operation, request: Request
-) -> Iterator[tuple[str, Any, Request]]:
-    """Yield each setting with another value than its default, and a request with it.
+) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the name of each setting with what it may be beside its default.
+
+    Of several values, the first with which the code gives another output is the one that is meant.
 
     Parameters
     ----------
@@ -67,8 +79,8 @@ def other_settings(
             if not is_shared or argument.name in seen:
                 continue
             seen.add(argument.name)
-            for value in other_values(argument, code):
-                yield argument.name, value, request.told(argument.name, value)
+            yield from ((argument.name, [value]) for value in other_values(argument, code))
+            yield argument.name, of_labels(argument, found)
 
 
 def other_values(argument: Argument, code: Code) -> list[Any]:
@@ -82,6 +94,22 @@ def other_values(argument: Argument, code: Code) -> list[Any]:
     if isinstance(default, str) and not has_part(name, NO_MODES):
         return [text for text in texts_beside(name, default, code) if text != default]
     return []
+
+
+def of_labels(argument: Argument, found: Operation) -> list[Any]:
+    """Return what a loss may be told to leave out or to weigh: a class, examples, numbers."""
+    name, default = plain(argument.name), argument.default
+    if found.kind != "loss" or found.batch_axis != 0:
+        return []
+    if name in IGNORED and (default is None or type(default) is int):
+        return [0, 1]  # they are among the labels, as −1 is not
+    if name not in OF_EXAMPLES or default is not None:
+        return []
+    shape = found.at[found.data[0]].shape
+    sizes = dict.fromkeys([shape[:1], shape[-1:], shape])
+    if name == "mask":
+        return [np.arange(np.prod(size)).reshape(size) % 2 == 0 for size in sizes]
+    return [np.linspace(0.5, 2, int(np.prod(size))).reshape(size) for size in sizes]
 
 
 def is_felt(default: Operation, other: Operation) -> bool:
