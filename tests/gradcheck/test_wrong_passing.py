@@ -236,6 +236,38 @@ def test_the_gradients_to_two_arguments_of_one_shape_have_the_order_of_these() -
     assert failed(found) == {"to a": swapped, "to b": swapped}
 
 
+def difference(a: Any, b: Any) -> tuple[Any, None]:
+    return a - b, None
+
+
+def test_the_swapped_gradients_of_a_difference_are_told_from_a_missing_sign() -> None:
+    def swapped(dout: Any, cache: None) -> Any:
+        return -dout, dout.copy()
+
+    def without_sign(dout: Any, cache: None) -> Any:
+        return dout.copy(), dout.copy()
+
+    names = {"to a": "gradients-swapped", "to b": "gradients-swapped"}
+    assert failed(check_functions(difference, swapped)) == names
+    assert failed(check_functions(difference, without_sign)) == {"to b": "not-differentiated"}
+
+
+def test_a_forgotten_scale_that_has_a_gradient_is_no_update_of_it() -> None:
+    class Scaled:
+        def __init__(self) -> None:
+            self.scale = 1.0
+
+        def forward(self, x: Any) -> Any:
+            self.out = np.tanh(x)
+            return self.scale * self.out
+
+        def backward(self, dout: Any) -> Any:
+            self.dscale = (dout * self.out).sum()
+            return dout * (1 - self.out**2)
+
+    assert failed(check_layer(Scaled())) == {"to x": "constant-factor"}
+
+
 class StateFirst:
     """Returns the gradient to its second argument first, by its name, and right."""
 

@@ -217,7 +217,9 @@ def skip_connection_missing(evidence: Evidence) -> Iterator[Claim]:
 def differentiated_twice(evidence: Evidence) -> Iterator[Claim]:
     """The derivative of the layer has been multiplied in twice."""
     if keeps_shape(evidence) and np.all(np.isfinite(evidence.exact)):
-        yield from vjps(evidence, evidence.exact)
+        for claim in vjps(evidence, evidence.exact):
+            if not alike(claim, -evidence.exact):  # where it is −1, the sign is what is wrong
+                yield claim
 
 
 @mistake(
@@ -338,6 +340,8 @@ def weights_updated_first(evidence: Evidence) -> Iterator[Claim]:
     }
     if not steps or evidence.exact.size < 2:
         return
+    if all(step.size == 1 for step in steps.values()) and not evidence.operation.moved:
+        return  # a number, as a scale, moved by the right amount gives any factor
 
     def moved(rate: float) -> Function:
         weights = {n: point.at[n] - rate * step for n, step in steps.items()}

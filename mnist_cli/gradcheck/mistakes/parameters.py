@@ -171,7 +171,9 @@ def gradients_swapped(evidence: Evidence) -> Iterator[Claim]:
             continue
         if point.at[other].shape == point.at[evidence.name].shape and shape:
             gradient = evidence.vjp(evidence.dout, name=other)
-            if alike(gradient, -evidence.exact):
+            if alike(gradient, -evidence.exact) and not alike(
+                point.computed[other], evidence.exact
+            ):
                 continue  # of a − b, it is that to the other one, and its sign is flipped
             yield (
                 gradient,
