@@ -162,3 +162,26 @@ it = {which}
 def test_gradients_that_are_left_in_the_module_are_compared(which: str, row: str) -> None:
     assert check(made(AROUND.format(which=which, factor=1))).passed
     assert failed(check(made(AROUND.format(which=which, factor=2)))) == {row: "factor-two"}
+
+
+REFERRING = """
+import weakref
+class Inner:
+    def __init__(self):
+        self.W = np.linspace(-1, 1, 12).reshape(4, 3)
+class it:
+    def __init__(self):
+        self.inner = Inner()
+        self.owner = weakref.ref(self.inner)
+    def forward(self, x):
+        self.x = x
+        return x @ self.owner().W
+    def backward(self, dout):
+        self.owner().dW = {factor} * self.x.T @ dout
+        return dout @ self.owner().W.T
+"""
+
+
+@pytest.mark.parametrize(("factor", "rows"), [(1, {}), (2, {"to inner.W": "factor-two"})])
+def test_weights_behind_a_weak_reference_are_compared(factor: int, rows: dict[str, str]) -> None:
+    assert failed(check(made(REFERRING.format(factor=factor)))) == rows

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import types
+import weakref
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from mnist_cli.gradcheck.adapters.places import (
     Place,
     attributes,
     held_modules,
+    holders,
     is_float_array,
     is_own,
     place_in_class,
@@ -88,6 +90,12 @@ class State:
         of_class = (place_in_class(thing, place) for place in self.places.values())
         self._of_class = {place for place in of_class if place is not None}
         self._kept = [value for _, value in held_modules(thing)]
+        self._references = [
+            (holder, name, value)
+            for holder in holders(thing)
+            for name, value in attributes(holder).items()
+            if isinstance(value, weakref.ref)
+        ]
 
     def group(self, name: str) -> list[str]:
         """Return all names whose arrays share memory with one, itself included."""
@@ -159,6 +167,10 @@ class State:
                 f"The object to check cannot be copied ({type(error).__name__}: {error}): name a "
                 "class or a function that makes one, without open files, locks or the like."
             ) from error
+        for holder, name, reference in self._references:
+            # A copy of a weak reference is one to the original.
+            if id(holder) in memo and id(reference()) in memo:
+                setattr(memo[id(holder)], name, weakref.ref(memo[id(reference())]))
         for place in self._of_class:
             # Of an object of its own, so that the class stays as it is.
             place.set(made, copy.deepcopy(place.get(self.thing), memo))
