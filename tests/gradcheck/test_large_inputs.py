@@ -195,3 +195,17 @@ def into_the_table(dout: Any, cache: Any) -> Any:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_rows_of_a_table_that_are_looked_up_are_not_taken_for_classes(seed: int) -> None:
     assert check_functions(looked_up, into_the_table, seed=seed).passed
+
+
+def test_a_derivative_that_is_wrong_between_ordinary_and_large_inputs_is_found() -> None:
+    def slope(x: Any) -> Any:
+        return np.tanh(x) + x * (1 - np.tanh(x) ** 2)
+
+    def backward(self: Any, dout: Any) -> Any:
+        is_between = (np.abs(self.x) > 10) & (np.abs(self.x) < 20)
+        return dout * np.where(is_between, 0, slope(self.x))
+
+    wrong = Layer(lambda self, x: x * np.tanh(x), backward)
+    right = Layer(lambda self, x: x * np.tanh(x), lambda self, dout: dout * slope(self.x))
+    assert failed(check_layer(wrong)) == {"large inputs": "wrong-far-from-zero"}
+    assert check_layer(right).passed

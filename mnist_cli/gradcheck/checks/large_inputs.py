@@ -26,6 +26,8 @@ from mnist_cli.gradcheck.user_code import UserCodeError, overflows
 
 LARGE = (30.0, 1000.0)
 """About how large the inputs are at which the derivative is looked at once more."""
+BETWEEN = 15.0
+"""Where a function may be cut off that is right at 4 and at 30."""
 LARGE_IN_SINGLE = (100.0, 1000.0)
 """The same in float32, where exp overflows above 88."""
 CERTAIN = 1e-7
@@ -70,13 +72,15 @@ def large_inputs(found: Inspection) -> Iterator[Check]:
     error, diagnosis, elements = 0.0, None, 0
     for size in LARGE:
         if diagnosis is None:
-            large = at_large(found, size)
+            large = at_large(found, size, found.rng)
             elements += sum(large.at[n].size for n in large.data)
             diagnosis, far_off = of_large(found, large, notes, size)
             error = max(error, far_off)
+    if diagnosis is None and is_compared:
+        diagnosis = of_between(found)
     for size in LARGE_IN_SINGLE:
         if diagnosis is None:
-            diagnosis = of_single_precision(found, at_large(found, size), size)
+            diagnosis = of_single_precision(found, at_large(found, size, found.rng), size)
     if diagnosis is None:
         diagnosis = of_overflow_on_the_way(found)
     looked_at = "derivative" if is_compared else "finite numbers"
@@ -93,9 +97,9 @@ def compares_derivative(found: Inspection) -> bool:
     return found.gradients_passed and found.point.epsilon == EPSILON
 
 
-def at_large(found: Inspection, size: float) -> Operation:
+def at_large(found: Inspection, size: float, rng: np.random.Generator) -> Operation:
     """Return the operation at large inputs: one example all positive, the next all negative."""
-    operation, rng = found.operation, found.rng
+    operation = found.operation
     at = dict(operation.at)
     for name in operation.data if operation.wide is None else operation.wide:
         shape = at[name].shape
@@ -167,6 +171,18 @@ def of_large(
     return FAR_FROM_ZERO.diagnosis(), off
 
 
+def of_between(found: Inspection) -> Diagnosis | None:
+    """Return what is wrong with a derivative between ordinary inputs and large ones."""
+    rng = np.random.default_rng(found.request.seed)  # what the other rows draw stays as it is
+    try:
+        point = Point(at_large(found, BETWEEN, rng), rng)
+    except UserCodeError:
+        return None
+    off = max((derivative_error(found, point, name) for name in found.names), default=0.0)
+    is_right = off <= max(CERTAIN, found.tolerance) or not np.all(np.isfinite(point.out))
+    return None if is_right or is_flat_loss(found, point) else FAR_FROM_ZERO.diagnosis()
+
+
 def is_flat_loss(found: Inspection, point: Point) -> bool:
     """Return whether a loss is cut off there, and backward is that of the loss without the cut.
 
@@ -225,7 +241,7 @@ def derivative_error(found: Inspection, point: Point, name: str) -> float:
         return np.inf
     derivative = point.derivative(name)
     for _ in range(DIRECTIONS):
-        direction = found.rng.choice([-1.0, 1.0], computed.shape)
+        direction = point.rng.choice([-1.0, 1.0], computed.shape)
         claimed = float((computed * direction).sum())
         right, slack = float(derivative.along(direction)), derivative.uncertainty
         scale = max(ordinary, float(np.abs(computed).max(initial=0)), abs(right))
@@ -343,11 +359,11 @@ def of_overflow_on_the_way(found: Inspection) -> Diagnosis | None:
     out is right all the same, as of 1/(1 + exp(−x)), nothing was to be kept from it.
     """
     size = LARGE_IN_SINGLE[-1]
-    large = at_large(found, size)
+    large = at_large(found, size, found.rng)
     narrow = {name: array.astype(np.float32) for name, array in large.at.items()}
     if not overflows_at(large, narrow):
         return None
-    wider = at_large(found, FARTHEST)
+    wider = at_large(found, FARTHEST, found.rng)
     if overflows_at(large, large.at) or overflows_at(wider, wider.at):
         return None
     return overflow_on_the_way(size)
