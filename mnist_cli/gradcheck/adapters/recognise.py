@@ -129,12 +129,12 @@ def otherwise(
     search.settle()
     if search.found is None or not is_felt(default, search.found):
         return None
+    if not (search.is_certain or is_array):
+        search = searched(code, told, given)  # it may be right in another reading
+    if search.found is None:
+        return None
     if search.is_certain:
         return search.found, True
-    if not is_array:
-        search = searched(code, told, given)  # it may be right in another reading
-    if search.found is None or search.is_certain:
-        return None
     point = at_random(search.found, told)
     if is_array:  # an object that was given it holds it, and it is no parameter
         search.found.exempt |= search.found.at.keys() - point.computed.keys()

@@ -40,8 +40,6 @@ NO_SWITCHES = (
 With them, code gives something that its backward is not meant for: in evaluation, as whole
 numbers, or beside its output.
 """
-
-
 IGNORED = {"ignoreindex", "ignorelabel", "ignoreid", "padidx", "padindex", "paddingindex"}
 """What a class is called whose examples are left out of a loss."""
 OF_EXAMPLES = {
