@@ -68,3 +68,18 @@ def test_where_there_is_no_derivative_at_0_none_is_asked_for(f: Any, f_prime: An
         return f_prime(x)
 
     assert not any("where x is 0" in name for name in failed(check_functions(forward, derivative)))
+
+
+@pytest.mark.parametrize("x", [0.5, [0.5], [[0.5, 1.0]], [[[0.5], [1.0]]]])
+def test_an_input_of_any_shape_is_looked_at(x: Any) -> None:
+    def cube(x: Any) -> Any:
+        return x**3
+
+    def wrong(x: Any) -> Any:
+        return 3 * x**3 / x
+
+    def right(x: Any) -> Any:
+        return 3 * x**2
+
+    assert failed(check_functions(cube, wrong, x=x)) == {"to x, where x is 0": "not-finite"}
+    assert check_functions(cube, right, x=x).passed

@@ -97,7 +97,7 @@ def other_values(argument: Argument, code: Code) -> list[Any]:
 def of_labels(argument: Argument, found: Operation) -> list[Any]:
     """Return what a loss may be told to leave out or to weigh: a class, examples, numbers."""
     name, default = plain(argument.name), argument.default
-    if found.kind != "loss" or found.batch_axis != 0:
+    if found.kind != "loss" or found.batch_axis != 0 or not found.data:
         return []
     if name in IGNORED and (default is None or type(default) is int):
         return [0, 1]  # they are among the labels, as −1 is not

@@ -32,7 +32,7 @@ def at_zeros(found: Inspection) -> Iterator[Check]:
         return
     rng = np.random.default_rng(found.request.seed)  # what the other rows draw stays as it is
     names = operation.data if operation.wide is None else operation.wide
-    for zeroed in (name for name in names if name in found.names):
+    for zeroed in (name for name in names if name in found.names and operation.at[name].size):
         x, places = with_zeros(operation.rows(operation.at[zeroed]))
         shape = operation.at[zeroed].shape
         x, places = (operation.rows(each).reshape(shape) for each in (x, places))
@@ -56,7 +56,7 @@ def at_zeros(found: Inspection) -> Iterator[Check]:
 def with_zeros(rows: Array) -> tuple[Array, Array]:
     """Return rows with a 0 in each, in one column after the other, and where these are."""
     places = np.zeros(rows.shape, bool)
-    flat = places.reshape(len(places), -1)
+    flat = places.reshape(len(places) if places.ndim else 1, -1)
     flat[np.arange(len(flat)), np.arange(len(flat)) % flat.shape[1]] = True
     return np.where(places, 0.0, rows), places
 
