@@ -61,6 +61,8 @@ GRADIENT = re.compile(
 )
 """What people call a gradient in the code that computes it."""
 
+ITERATIONS = re.compile(r"iter|epoch", re.IGNORECASE)
+"""What is in the name of the argument that says how long to train."""
 
 PRODUCTS = {"dot", "matmul", "outer", "einsum", "tensordot"}
 """Functions by which a gradient is computed."""
@@ -151,6 +153,8 @@ def returns_gradient(function: Any, name: str = "") -> bool:
     arguments, tuples = _returned(function)
     if {f"d{_plain(argument)}" for argument in arguments} & {*map(_plain, arguments)}:
         return False  # an update, which is given the gradients
+    if any(ITERATIONS.search(argument) for argument in arguments):
+        return False  # a whole training, which returns the last of its gradients
     if is_loss or calls_gradient(function):
         return bool(tuples)
     has_weights = any(is_weight(argument) for argument in arguments)

@@ -410,6 +410,21 @@ def test_a_loss_without_a_gradient_is_not_tried_with_square_batches() -> None:
         check(Line)
 
 
+def test_code_that_runs_at_a_square_by_broadcasting_is_not_judged_there() -> None:
+    def energy(v: Any, W: Any, b: Any, c: Any) -> Any:
+        return (-(v @ b) - np.logaddexp(0, v @ W + c).sum(axis=1)).mean()
+
+    def energy_grad(v: Any, W: Any, b: Any, c: Any) -> Any:
+        s = 1 / (1 + np.exp(-(v @ W + c)))
+        return (-b - s @ W.T) / len(v), -v.T @ s / len(v), -v.mean(axis=0), -s.mean(axis=0)
+
+    # b has as many numbers as there are inputs, which nothing tells.
+    with pytest.raises(UserCodeError, match="--shape"):
+        check_functions(energy, energy_grad)
+    shape = {"v": (5, 6), "W": (6, 4), "b": (6,), "c": (4,)}
+    assert check_functions(energy, energy_grad, shape=shape).passed
+
+
 SOFTMAX_OF_ONE = """
 class it:
     def forward(self, x):

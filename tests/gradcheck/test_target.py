@@ -312,6 +312,29 @@ def shaped(t, shape):
     }
 
 
+def test_a_function_that_trains_is_left_out_though_it_returns_gradients() -> None:
+    write(
+        "a.py",
+        """
+import numpy as np
+def propagate(w, X, y):
+    error = X @ w - y
+    dw = X.T @ error / len(y)
+    return {"dw": dw}, np.mean(error**2) / 2
+def optimize(w, X, y, num_iterations=100, learning_rate=0.1):
+    costs = []
+    for i in range(num_iterations):
+        grads, cost = propagate(w, X, y)
+        w = w - learning_rate * grads["dw"]
+        if i % 100 == 0:
+            costs.append(cost)
+    return {"w": w}, grads, costs
+""",
+    )
+    assert names("a.py") == ["propagate"]
+    assert reasons("a.py") == {"optimize": "no derivative beside it"}
+
+
 def test_base_classes_are_left_out() -> None:
     write(
         "a.py",

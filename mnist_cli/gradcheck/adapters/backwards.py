@@ -56,6 +56,7 @@ def backward_slots(
         if argument.is_required
         or argument.name in request.arguments
         or (is_named(argument.name, RATE) and argument.name not in call.names)
+        or (plain(argument.name) in STRENGTHS and argument.name not in call.names)
         or (
             is_named(argument.name, DOUT)
             and argument.name not in call.names
@@ -211,6 +212,8 @@ def by_name(argument: Argument, call: Call, request: Request) -> Slot | None:
         return literal(request.arguments[name], keyword)
     if is_named(name, CACHE):
         return Slot("cache", keyword=keyword)
+    if name in call.beside and name not in call.names:
+        return Slot("beside", value=call.beside.index(name), keyword=keyword)
     if is_named(name, RATE) and name not in call.names:
         return Slot("rate", keyword=keyword)
     if is_named(name, OPTIMISERS) and name not in call.names:

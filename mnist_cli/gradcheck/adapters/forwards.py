@@ -13,7 +13,7 @@ from mnist_cli.gradcheck.adapters import shapes
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.places import is_float_array
 from mnist_cli.gradcheck.adapters.reading import Slot, data, literal
-from mnist_cli.gradcheck.adapters.signature import Argument, arguments
+from mnist_cli.gradcheck.adapters.signature import Argument, arguments, returned
 from mnist_cli.gradcheck.adapters.vocabulary import (
     FLAG,
     STRENGTHS,
@@ -55,6 +55,8 @@ class Call:
         All arguments, those too that were left out.
     left_out : dict
         The defaults of those that were left out.
+    beside : tuple of str
+        What forward calls the things that it returns beside its output.
     """
 
     slots: tuple[Slot, ...]
@@ -64,6 +66,7 @@ class Call:
     known: Mapping[str, Draw] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     left_out: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
     @property
     def looks_up(self) -> bool:
@@ -229,7 +232,8 @@ def _calls(
         against = len(open_ones) == 2 and labels == open_ones[named_first]
         arrays = (*(n for n in open_ones if n != labels), *known)
         names = frozenset(argument.name for argument in arguments(function))
-        yield Call(made, arrays, labels, against, known, names, left_out)
+        beside = returned(function)[1:]
+        yield Call(made, arrays, labels, against, known, names, left_out, beside)
 
 
 def label_choices(names: Sequence[str]) -> Iterator[str | None]:

@@ -22,16 +22,20 @@ SIZES = (7, 4, 3)
 ONE_OUTPUT = (7, 4, 1)
 """The same, of one whose loss is of one output alone: ``np.dot(Y, np.log(A).T)``."""
 LISTS = ("sizes", "layers", "layersizes", "dims", "layersdims", "layerdims", "layout", "units")
-SIZE = ("size", "dim", "units", "features", "nodes", "neurons", "hidden", "classes", "num", "width")
+SIZE = (
+    *("size", "dim", "units", "feature", "nodes", "neurons", "hidden", "visible", "classes", "num"),
+    *("width", "len"),
+)
 OF_IMAGES = (
     *(("stride", 1), ("pad", 0), ("pool", 2), ("kernel", 3), ("filtersize", 3), ("ksize", 3)),
     *(("outchannel", 3), ("outputchannel", 3), ("filters", 3), ("channel", 2)),
 )
 """What is in the names of the arguments of convolutions and of pooling, and what they may be."""
 COUNTS = {
-    *("nin", "nout", "nx", "ny", "nh", "nin1", "fanin", "fanout", "indim", "outdim", "d", "m", "n"),
-    *("h", "c", "ninputs", "noutputs", "inp", "out", "din", "dout", "inputs", "outputs", "k"),
-    *("input", "output", "infeatures", "outfeatures", "channels"),
+    *("nin", "nout", "nx", "ny", "nh", "nin1", "in1", "in2", "fanin", "fanout"),
+    *("indim", "outdim", "d", "m", "n"),
+    *("h", "c", "k", "shape", "ninputs", "noutputs", "inp", "out", "din", "dout", "inputs"),
+    *("outputs", "input", "output", "infeatures", "outfeatures", "channels"),
 }
 
 
@@ -126,6 +130,9 @@ def guesses(
         rng = np.random.default_rng(0)
         for columns, one_row in ((False, False), (False, True), (True, False)):
             draws = shapes.chain(names, 6, 7, columns=columns, one_row=one_row)
+            yield [draws[name].sample(rng) for name in names]
+        if sum(map(shapes.is_weight, names)) > 1:
+            draws = shapes.recurrent(names, BATCH, (FEATURES, shapes.HIDDEN))
             yield [draws[name].sample(rng) for name in names]
         return
     if all(is_named(name, INPUT) for name in names):

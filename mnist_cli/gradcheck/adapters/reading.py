@@ -20,6 +20,7 @@ Role = Literal[
     "dout",
     "out",
     "cache",
+    "beside",
     "rate",
     "packed",
     "collect",
@@ -41,9 +42,10 @@ class Slot:
         ``places`` are the rows of a table that are looked up: integers, which have no gradient.
         ``labels``, ``dout`` and ``rate``, a learning rate, speak for themselves; a rate that is
         not called so has its name. ``out`` is what forward returned first, ``cache`` what it
-        returned besides, ``kept`` what the object keeps as its output, ``collect`` a dictionary for
-        gradients to be put into, and ``optimiser`` what notes the gradients that it is given. Of
-        a forward with several outputs, each dout has the place of its own as the value.
+        returned besides, ``beside`` one of these things, whose place among them is the value,
+        ``kept`` what the object keeps as its output, ``collect`` a dictionary for gradients to be
+        put into, and ``optimiser`` what notes the gradients that it is given. Of a forward with
+        several outputs, each dout has the place of its own as the value.
     """
 
     role: Role

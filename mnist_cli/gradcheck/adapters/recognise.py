@@ -379,6 +379,8 @@ class Search:
                 except (UserCodeError, StopIteration):
                     continue
                 point = at_random(operation, self.request)
+                if not all(g.shape == point.at[n].shape for n, g in point.computed.items()):
+                    continue  # the code means other shapes, and NumPy has broadcast these
                 if point.computed and not agrees(point):
                     raised = self.refused[0][1].raised
                     operation.remarks.append(

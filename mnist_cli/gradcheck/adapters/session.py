@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters import gradients, vocabulary
+from mnist_cli.gradcheck.adapters import gradients
 from mnist_cli.gradcheck.adapters.optimisers import STEP, Recorder
 from mnist_cli.gradcheck.adapters.places import Place, is_own, walk
 from mnist_cli.gradcheck.adapters.reading import Reading, Slot
 from mnist_cli.gradcheck.adapters.results import numbers_of, output_of, pulled_back
 from mnist_cli.gradcheck.adapters.surroundings import replaced
-from mnist_cli.gradcheck.adapters.vocabulary import CLEARING, OUTPUTS, is_named
+from mnist_cli.gradcheck.adapters.vocabulary import CLEARING, OUTPUTS
 from mnist_cli.gradcheck.operation import Array, Arrays, Session
 from mnist_cli.gradcheck.user_code import UserCodeError, call, required
 
@@ -81,9 +81,8 @@ class CodeSession(Session):
     @property
     def own_rate(self) -> float:
         """The learning rate that the object has of its own; 0 if it has none."""
-        held = self.reading.state.numbers
-        own = self.reading.own_rate
-        return next((v for n, v in held.items() if n == own or is_named(n, vocabulary.RATE)), 0.0)
+        state, own = self.reading.state, self.reading.own_rate
+        return state.numbers[own] if own else state.rate or 0.0
 
     @property
     def update_rate(self) -> float:
@@ -283,6 +282,10 @@ class CodeSession(Session):
             return self.collected
         if slot.role == "cache":
             return self._cache()
+        if slot.role == "beside":
+            if slot.value >= len(self.rest):
+                raise UserCodeError("forward returned less than backward is to be given.")
+            return self.rest[slot.value]
         if slot.role == "rate":
             return self.rate
         if slot.role == "optimiser":

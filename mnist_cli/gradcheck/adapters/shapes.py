@@ -144,6 +144,8 @@ def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Dr
         widths |= dict.fromkeys(matrix)
     for matrix in (*named, *others):
         widths |= dict.fromkeys(size - 1 for size in matrix if size > 1)
+    for stack in (shape for _, shape in own if len(shape) == 3):
+        widths |= dict.fromkeys(stack)
     for _, shape in own:
         if len(shape) == 1 or (len(shape) == 2 and 1 in shape):
             widths[max(shape)] = None
@@ -170,6 +172,8 @@ def one_input(own: Sequence[tuple[str, Shape]], request: Request) -> Iterator[Dr
         yield Draw((width, 1), axis=None)
     for width in (*widths, FEATURES):
         yield Draw((width,), axis=None)
+    for width in widths:
+        yield Draw((1, width), axis=None)
     yield Draw((2, 2, IMAGE, IMAGE))
     for width in WIDTHS:
         yield Draw((n, width))
@@ -247,6 +251,11 @@ def several_inputs(
         yield {first: Draw((n, HIDDEN)), others[0]: Draw((n, CLASSES))} | dict.fromkeys(
             others[1:], alike
         )
+        if has_weights:
+            # A layer for each step of a sequence.
+            layer = chain(names, SEQUENCES, features, width, columns=False, one_row=False)
+            sequence = Draw((SEQUENCES, IMAGE, features))
+            yield {n: draw if draw.is_parameter else sequence for n, draw in layer.items()}
         yield {first: Draw((2, 3, IMAGE, IMAGE + 1))} | {
             name: Draw(
                 (HIDDEN,) if is_bias(name) else (HIDDEN, 3, 3, 3), axis=None, is_parameter=True

@@ -11,7 +11,7 @@ import copy
 import types
 import weakref
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ from mnist_cli.gradcheck.adapters.places import (
     place_in_class,
     walk,
 )
-from mnist_cli.gradcheck.adapters.surroundings import Variable
+from mnist_cli.gradcheck.adapters.surroundings import Variable, constants
+from mnist_cli.gradcheck.adapters.vocabulary import RATE, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.user_code import UserCodeError
 
@@ -96,6 +97,12 @@ class State:
             for name, value in attributes(holder).items()
             if isinstance(value, weakref.ref)
         ]
+
+    @cached_property
+    def rate(self) -> float | None:
+        """The learning rate of its own, which it holds, or its classes or their modules."""
+        held = [*self.numbers.items(), *constants(self.thing).items()]
+        return next((value for name, value in held if value and is_named(name, RATE)), None)
 
     def group(self, name: str) -> list[str]:
         """Return all names whose arrays share memory with one, itself included."""

@@ -18,7 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from mnist_cli.gradcheck.adapters.places import Place, is_float_array, may_hold_arrays, walk
+from mnist_cli.gradcheck.adapters.places import (
+    NUMBERS,
+    Place,
+    holders,
+    is_float_array,
+    may_hold_arrays,
+    walk,
+)
 from mnist_cli.gradcheck.operation import Array, Arrays
 
 
@@ -120,6 +127,23 @@ def surroundings(thing: Any, functions: Iterable[Callable[..., Any]] = ()) -> di
                     found.setdefault(held.place.name, held)
             if getattr(value, "__module__", None) == function.__module__:
                 waiting.append(value)
+    return found
+
+
+def constants(thing: Any) -> dict[str, float]:
+    """Return the numbers of an object's classes, and those of modules that their methods read.
+
+    As a learning rate may be: ``lr = 0.1`` in the class, or ``LEARNING_RATE = 0.1`` above it.
+    """
+    found: dict[str, float] = {}
+    bases = [base for holder in holders(thing) for base in type(holder).__mro__[:-1]]
+    for value_of in (vars(base) for base in dict.fromkeys(bases)):
+        for name, value in list(value_of.items()):
+            if isinstance(value, NUMBERS):
+                found.setdefault(name, float(value))
+            elif isinstance(value, types.FunctionType):
+                read = {n: value.__globals__.get(n) for n in _global_names(value.__code__)}
+                found |= {n: float(v) for n, v in read.items() if isinstance(v, NUMBERS)}
     return found
 
 

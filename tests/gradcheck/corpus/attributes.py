@@ -153,3 +153,27 @@ class ForLaterOfInput:
     def backward(self):
         x = self.input.reshape(-1, 1)
         self.gradient = np.diagflat(x) - x @ x.T
+
+
+class SigmoidOfShape:
+    """Its size is called a shape."""
+
+    def __init__(self, shape):
+        self.shape = shape
+        self.input = np.zeros(shape)
+        self.output = np.zeros(shape)
+        self.gradient = np.zeros(shape)
+
+    def forward(self):
+        for i in range(self.shape):
+            self.output[i] = 1 / (1 + np.exp(-self.input[i]))
+
+    def backward(self):
+        for i in range(self.shape):
+            self.gradient[i] = self.output[i] * (1 - self.output[i])
+
+
+class SigmoidOfShapeInput(SigmoidOfShape):
+    def backward(self):
+        for i in range(self.shape):
+            self.gradient[i] = self.input[i] * (1 - self.input[i])

@@ -273,3 +273,20 @@ def glu_backward_open(dout, cache):
     x, W1, W2, a, s = cache
     da, dz = dout * s, dout * a * s
     return da @ W1.T + dz @ W2.T, x.T @ da, da.sum(axis=0), x.T @ dz, dz.sum(axis=0)
+
+
+def steps_forward(x, w, b):
+    n, t, d = x.shape
+    return x.reshape(n * t, d).dot(w).reshape(n, t, len(b)) + b, (x, w, b)
+
+
+def steps_backward(dout, cache):
+    x, w, b = cache
+    n, t, d = x.shape
+    flat = dout.reshape(n * t, len(b))
+    return flat.dot(w.T).reshape(x.shape), x.reshape(n * t, d).T.dot(flat), dout.sum(axis=(0, 1))
+
+
+def steps_backward_mean(dout, cache):
+    dx, dw, db = steps_backward(dout, cache)
+    return dx, dw, db / dout.shape[1]

@@ -536,3 +536,77 @@ class AttentionUnscaled(Attention):
 
     def scale(self):
         return 1
+
+
+class Maxout:
+    """The weights are a stack of matrices, one a piece; einsum would repeat a single feature."""
+
+    def __init__(self, n_in, n_out, pieces=2):
+        self.W = np.random.randn(pieces, n_in, n_out) * 0.3
+        self.b = np.zeros((pieces, n_out))
+
+    def forward(self, x):
+        self.x = x
+        z = np.einsum("ni,kio->nko", x, self.W) + self.b
+        self.best = z.argmax(axis=1)
+        return z.max(axis=1)
+
+    def backward(self, dout):
+        chosen = np.arange(len(self.W))[None, :, None] == self.best[:, None, :]
+        dz = chosen * dout[:, None, :]
+        self.dW = np.einsum("ni,nko->kio", self.x, dz)
+        self.db = dz.sum(axis=0)
+        return np.einsum("nko,kio->ni", dz, self.W)
+
+
+class MaxoutFirst(Maxout):
+    """The first piece gets it all."""
+
+    def backward(self, dout):
+        self.best = np.zeros_like(self.best)
+        return super().backward(dout)
+
+
+class TiedAutoencoder:
+    """Sizes by other names."""
+
+    def __init__(self, n_visible, n_hidden):
+        self.W = np.random.uniform(-0.4, 0.4, (n_visible, n_hidden))
+        self.b_h = np.zeros(n_hidden)
+        self.b_v = np.zeros(n_visible)
+
+    def forward(self, v):
+        self.v = v
+        self.h = np.tanh(v @ self.W + self.b_h)
+        return self.h @ self.W.T + self.b_v
+
+    def backward(self, dout):
+        da = (dout @ self.W) * (1 - self.h**2)
+        self.db_v = dout.sum(axis=0)
+        self.db_h = da.sum(axis=0)
+        self.dW = self.v.T @ da + dout.T @ self.h
+        return da @ self.W.T
+
+
+class TiedAutoencoderHalf(TiedAutoencoder):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = self.dW - dout.T @ self.h
+        return dx
+
+
+class BilinearForms:
+    """y_k = aᵀ W_k b, with sizes by other names."""
+
+    def __init__(self, in1, in2, out):
+        self.W = np.random.randn(out, in1, in2) * 0.2
+
+    def forward(self, a, b):
+        self.a, self.b = a, b
+        return np.einsum("ni,kij,nj->nk", a, self.W, b)
+
+    def backward(self, dout):
+        self.dW = np.einsum("nk,ni,nj->kij", dout, self.a, self.b)
+        da = np.einsum("nk,kij,nj->ni", dout, self.W, self.b)
+        db = np.einsum("nk,kij,ni->nj", dout, self.W, self.a)
+        return da, db

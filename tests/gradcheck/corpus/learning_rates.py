@@ -399,3 +399,120 @@ class HandedOptimizerRate(Paced):
         back = dout @ self.W.T
         self.W -= opt.lr * self.x.T @ dout
         return back
+
+
+RATE = 0.05
+
+
+class OfTheModule:
+    """The learning rate is a constant of the module."""
+
+    def __init__(self, n_in, n_out):
+        self.w = np.random.normal(0, n_in**-0.5, (n_in, n_out))
+        self.b = np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w + self.b
+
+    def backward(self, dout):
+        back = dout @ self.w.T
+        self.w -= RATE * (self.x.T @ dout)
+        self.b -= RATE * dout.sum(axis=0)
+        return back
+
+
+class OfTheClass(OfTheModule):
+    """The learning rate is one of the class."""
+
+    lr = 0.1
+
+    def backward(self, dout):
+        back = dout @ self.w.T
+        self.w -= self.lr * (self.x.T @ dout)
+        self.b -= self.lr * dout.sum(axis=0)
+        return back
+
+
+class OfTheClassUphill(OfTheClass):
+    def backward(self, dout):
+        back = dout @ self.w.T
+        self.w += self.lr * (self.x.T @ dout)
+        self.b -= self.lr * dout.sum(axis=0)
+        return back
+
+
+class OneRow:
+    """One example at a time, as a row: the bias is moved by dout itself."""
+
+    def __init__(self, input_size, output_size):
+        self.weights = np.random.rand(input_size, output_size) - 0.5
+        self.bias = np.random.rand(1, output_size) - 0.5
+
+    def forward_propagation(self, input_data):
+        self.input = input_data
+        return np.dot(self.input, self.weights) + self.bias
+
+    def backward_propagation(self, output_error, learning_rate):
+        input_error = np.dot(output_error, self.weights.T)
+        self.weights -= learning_rate * np.dot(self.input.T, output_error)
+        self.bias -= learning_rate * output_error
+        return input_error
+
+
+class OneRowMoved(OneRow):
+    def backward_propagation(self, output_error, learning_rate):
+        self.weights -= learning_rate * np.dot(self.input.T, output_error)
+        self.bias -= learning_rate * output_error
+        return np.dot(output_error, self.weights.T)
+
+
+class Windows:
+    """Kernels on one signal: where it is shorter than they are, there is no output."""
+
+    def __init__(self, kernels=2, size=3):
+        self.k = np.random.randn(kernels, size) * 0.5
+        self.b = np.zeros(kernels)
+
+    def forward(self, x):
+        self.x = x
+        size = self.k.shape[1]
+        windows = [x[i : i + size] for i in range(x.shape[0] - size + 1)]
+        return np.array([[np.sum(w * k) + b for w in windows] for k, b in zip(self.k, self.b)])
+
+    def backward(self, dout, lr):
+        dk, dx = np.zeros_like(self.k), np.zeros_like(self.x)
+        size = self.k.shape[1]
+        for f in range(len(self.k)):
+            for i in range(dout.shape[1]):
+                dk[f] += dout[f, i] * self.x[i : i + size]
+                dx[i : i + size] += dout[f, i] * self.of_input(f)
+        self.k -= lr * dk
+        self.b -= lr * dout.sum(axis=1)
+        return dx
+
+    def of_input(self, f):
+        return self.k[f]
+
+
+class WindowsFlipped(Windows):
+    def of_input(self, f):
+        return self.k[f][::-1]
+
+
+class DecayingByDefault(OfTheModule):
+    """A weight decay that the loss has no part in, as a default."""
+
+    def backward(self, dout, lr=0.1, weight_decay=1e-4):
+        back = dout @ self.w.T
+        self.w = self.w - lr * (self.x.T @ dout + weight_decay * self.w)
+        self.b = self.b - lr * dout.sum(axis=0)
+        return back
+
+
+class DecayingByDefaultMean(DecayingByDefault):
+    def backward(self, dout, lr=0.1, weight_decay=1e-4):
+        back = dout @ self.w.T
+        self.w = self.w - lr * (self.x.T @ dout + weight_decay * self.w)
+        self.b = self.b - lr * dout.mean(axis=0)
+        return back

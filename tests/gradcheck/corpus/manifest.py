@@ -636,3 +636,36 @@ _wrong("told_otherwise", "LeakyDead", ONE_SIDE, "0 for the slope below 0")
 _right("told_otherwise", "slanted", note="functools.partial")
 _wrong("told_otherwise", "steep", ONE_SIDE, "another slope")
 _right("told_otherwise", "one_by_one", note="np.vectorize")
+
+# ---- constants, rows, windows, stacks
+
+_right("layers", "Maxout", note="a stack of matrices")
+_wrong("layers", "MaxoutFirst", "unknown", "not where the maximum was")
+_right("layers", "TiedAutoencoder", note="n_visible")
+_wrong("layers", "TiedAutoencoderHalf", "unknown", "one use of two", rows=("to W",))
+_right("layers", "BilinearForms", note="in1, in2")
+_right("learning_rates", "OfTheModule", note="LEARNING_RATE above the class")
+_right("learning_rates", "OfTheClass", note="lr in the class")
+_wrong("learning_rates", "OfTheClassUphill", "sign-flipped", "+=", rows=("to w",))
+_right("learning_rates", "OneRow", note="runs with one example alone")
+_wrong("learning_rates", "OneRowMoved", UPDATED, "dx by the new weights")
+_right("learning_rates", "Windows", note="a short input gives no output")
+_wrong("learning_rates", "WindowsFlipped", "unknown", "the kernel turned round", rows=("to x",))
+_right("networks", "Exclusive", note="a delta is left that looks like a gradient")
+_wrong("networks", "ExclusiveOfInput", "unknown input-for-output", "of z1", rows=("to W1",))
+_right("nodes", "ProductOfMatrices", note="b is no bias")
+_wrong("nodes", "ProductOfMatricesSets", "gradient-overwritten", "=", rows=("to a",))
+_right("cached_functions", "steps_forward", note="(N, T, D)")
+_wrong(
+    "cached_functions", "steps_forward,steps_backward_mean", "constant-factor", "a mean of steps"
+)
+_right("told_otherwise", "squashed_forward", "--columns", note="beside its output, by name")
+_wrong(
+    "told_otherwise", "squashed_forward,squashed_backward_of_sum", "unknown", "of Z", "--columns"
+)
+_right("recurrent", "GivenCell", note="weights are given, and kept in a list")
+_wrong("recurrent", "GivenCellBiasMean", BIAS_MEAN, "the mean", rows=("to params.2",))
+_right("attributes", "SigmoidOfShape", note="a size that is called a shape")
+_wrong("attributes", "SigmoidOfShapeInput", "input-for-output", "of the input")
+_right("learning_rates", "DecayingByDefault", note="a weight decay with a default")
+_wrong("learning_rates", "DecayingByDefaultMean", BIAS_MEAN, "the mean", rows=("to b",))

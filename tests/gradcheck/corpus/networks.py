@@ -484,3 +484,37 @@ class WithProbabilitiesEpsilon(WithProbabilities):
 
     def loss(self, X, y):
         return -np.log(self.forward(X)[1][np.arange(len(X)), y] + 1e-7).sum()
+
+
+class Exclusive:
+    """Three hidden units and one output: with three examples, a delta has the shape of W2."""
+
+    def __init__(self):
+        self.W1 = np.random.randn(2, 3)
+        self.W2 = np.random.randn(3, 1)
+
+    def forward(self, X):
+        self.z1 = np.dot(X, self.W1)
+        self.a1 = sigmoid(self.z1)
+        return sigmoid(np.dot(self.a1, self.W2))
+
+    def slope(self, a):
+        return a * (1 - a)
+
+    def backward(self, X, y, o):
+        self.o_error = y - o
+        self.o_delta = self.o_error * self.slope(o)
+        self.a1_delta = self.o_delta.dot(self.W2.T) * self.slope(self.a1)
+        self.W1 += X.T.dot(self.a1_delta)
+        self.W2 += self.a1.T.dot(self.o_delta)
+
+
+class ExclusiveOfInput(Exclusive):
+    """The slope of the hidden layer is that of z1, where the formula takes the output."""
+
+    def backward(self, X, y, o):
+        self.o_error = y - o
+        self.o_delta = self.o_error * self.slope(o)
+        self.a1_delta = self.o_delta.dot(self.W2.T) * self.slope(self.z1)
+        self.W1 += X.T.dot(self.a1_delta)
+        self.W2 += self.a1.T.dot(self.o_delta)

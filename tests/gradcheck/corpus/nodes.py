@@ -382,3 +382,29 @@ class RectifierOfWire:
 
     def backward(self):
         self.x.grad += self.grad * (self.x.data > 0)
+
+
+class Step:
+    """Parents and gradients are set from outside; values are computed by forward."""
+
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+        self.value = None
+        self.grad = None
+
+
+class ProductOfMatrices(Step):
+    """Here b is a matrix, and no bias."""
+
+    def forward(self):
+        self.value = self.a.value @ self.b.value
+
+    def backward(self):
+        self.a.grad += self.grad @ self.b.value.T
+        self.b.grad += self.a.value.T @ self.grad
+
+
+class ProductOfMatricesSets(ProductOfMatrices):
+    def backward(self):
+        self.a.grad = self.grad @ self.b.value.T
+        self.b.grad += self.a.value.T @ self.grad

@@ -218,3 +218,33 @@ def sequence_backward_cut(dh, cache):
     dWh = sum(before.T @ da for (_, before, _), da in zip(caches, das))
     dx = np.stack([da @ Wx.T for da in das], axis=1)
     return dx, das[0] @ Wh.T, dWx, dWh, sum(da.sum(axis=0) for da in das)
+
+
+class GivenCell:
+    """The weights are given to the constructor, and kept in a list."""
+
+    def __init__(self, Wx, Wh, b):
+        self.params = [Wx, Wh, b]
+        self.grads = [np.zeros_like(p) for p in self.params]
+
+    def forward(self, x, h_prev):
+        Wx, Wh, b = self.params
+        h_next = np.tanh(np.dot(h_prev, Wh) + np.dot(x, Wx) + b)
+        self.cache = (x, h_prev, h_next)
+        return h_next
+
+    def backward(self, dh_next):
+        Wx, Wh, _ = self.params
+        x, h_prev, h_next = self.cache
+        dt = dh_next * (1 - h_next**2)
+        self.grads[0][...] = np.dot(x.T, dt)
+        self.grads[1][...] = np.dot(h_prev.T, dt)
+        self.grads[2][...] = dt.sum(axis=0)
+        return np.dot(dt, Wx.T), np.dot(dt, Wh.T)
+
+
+class GivenCellBiasMean(GivenCell):
+    def backward(self, dh_next):
+        back = super().backward(dh_next)
+        self.grads[2][...] /= len(dh_next)
+        return back

@@ -276,3 +276,23 @@ def classes_backward(parameters, cache, X, Y):
 def classes_backward_reversed(parameters, cache, X, Y):
     grads = classes_backward(parameters, cache, X, Y)
     return {name: -gradient / X.shape[1] for name, gradient in grads.items()}
+
+
+def squashed_forward(A_prev, W_curr, b_curr):
+    """Columns; what backward calls Z_curr is what forward returns beside its output."""
+    Z_curr = W_curr @ A_prev + b_curr
+    return 1 / (1 + np.exp(-Z_curr)), Z_curr
+
+
+def squashed_backward(dA_curr, W_curr, b_curr, Z_curr, A_prev):
+    s = 1 / (1 + np.exp(-Z_curr))
+    dZ = dA_curr * s * (1 - s)
+    m = A_prev.shape[1]
+    return W_curr.T @ dZ, dZ @ A_prev.T / m, dZ.sum(axis=1, keepdims=True) / m
+
+
+def squashed_backward_of_sum(dA_curr, W_curr, b_curr, Z_curr, A_prev):
+    """Z, where the formula takes the output."""
+    dZ = dA_curr * Z_curr * (1 - Z_curr)
+    m = A_prev.shape[1]
+    return W_curr.T @ dZ, dZ @ A_prev.T / m, dZ.sum(axis=1, keepdims=True) / m

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from mnist_cli.gradcheck.operation import Array, Arrays
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def collected(result: Any, worker: Any, state: State, before: Arrays) -> Arrays:
+def collected(
+    result: Any, worker: Any, state: State, before: Arrays, moved: Collection[str]
+) -> Arrays:
     """Return the gradients that a network returned, or left, by the names of its parameters.
 
     Lists are matched with lists of parameters, as ``nabla_b`` with ``self.biases``: by their
@@ -34,6 +36,9 @@ def collected(result: Any, worker: Any, state: State, before: Arrays) -> Arrays:
         What it held at first.
     before : dict of array
         The parameters.
+    moved : collection of str
+        Those that were updated: what is left beside one of them and is called a delta may be that
+        of its layer's output.
     """
     expected = {name: array.shape for name, array in before.items()}
     # Of all that the network holds: the gradients of what the loss does not feel are listed, too.
@@ -45,7 +50,7 @@ def collected(result: Any, worker: Any, state: State, before: Arrays) -> Arrays:
     held = gradients.Held(worker)
     for name, shape in expected.items():
         if name not in found:
-            left = _left(held, state.places[name], shape)
+            left = _left(held, state.places[name], shape, is_moved=name in moved)
             if left is not None:
                 found[name] = left
     return {n: numbers_of(n, g, expected[n]) for n, g in found.items()}
@@ -116,11 +121,15 @@ def _fitting(names: Sequence[str], arrays: Sequence[Array], shapes: Shapes) -> i
     return sum(shapes[n] == array.shape for n, array in zip(names, arrays, strict=True))
 
 
-def _left(held: gradients.Held, place: Place, shape: tuple[int, ...]) -> Array | None:
+def _left(
+    held: gradients.Held, place: Place, shape: tuple[int, ...], *, is_moved: bool
+) -> Array | None:
     """Return the gradient that was left beside a parameter."""
     found = held.of([place], shape)
     if found is not None and found.dtype.kind == "f":
         return found
+    if is_moved:
+        return None
     beside = held.by_holder.get(place.steps[:-1], {})
     for name, (at, value) in beside.items():
         if at != place and has_part(name, ("grad", "delta", "nabla")) and np.shape(value) == shape:

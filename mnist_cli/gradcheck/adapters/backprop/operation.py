@@ -12,8 +12,6 @@ from mnist_cli.gradcheck.adapters.backprop.network import Network, first_array
 from mnist_cli.gradcheck.adapters.drawing import Draw
 from mnist_cli.gradcheck.adapters.drawn import DrawnOperation
 from mnist_cli.gradcheck.adapters.optimisers import STEP
-from mnist_cli.gradcheck.adapters.vocabulary import RATE as RATES
-from mnist_cli.gradcheck.adapters.vocabulary import is_named
 from mnist_cli.gradcheck.operation import Array, Arrays, Session, Upstream
 from mnist_cli.gradcheck.point import copies
 from mnist_cli.gradcheck.user_code import UserCodeError, call
@@ -78,13 +76,16 @@ class NetworkSession(Session):
         }
         result = call(getattr(self.worker, network.back), *(given[r] for r in network.roles))
         self._take_live()
-        found = collected(result, self.worker, network.state, before)
-        for name, after in self.arrays.items():
-            if name not in before or name in found:
-                continue
-            # Where all is saturated, an update moves nothing: then the gradient is 0.
-            if name in self.operation.by_update or not np.array_equal(after, before[name]):
-                found[name] = (before[name] - after) / self.rate
+        # Where all is saturated, an update moves nothing: then the gradient is 0.
+        moved = [
+            name
+            for name, old in before.items()
+            if name in self.operation.by_update or not np.array_equal(self.arrays[name], old)
+        ]
+        found = collected(result, self.worker, network.state, before, moved)
+        for name in moved:
+            if name not in found:
+                found[name] = (before[name] - self.arrays[name]) / self.rate
                 self.operation.by_update.add(name)
         return found
 
@@ -93,8 +94,7 @@ class NetworkSession(Session):
         """The learning rate of an update: what was given, or the network's own, or 1."""
         if "rate" in self.operation.network.roles:
             return STEP
-        numbers = self.operation.network.state.numbers
-        return next((v for n, v in numbers.items() if is_named(n, RATES) and v), 1.0)
+        return self.operation.network.state.rate or 1.0
 
 
 class NetworkOperation(DrawnOperation):
