@@ -59,6 +59,34 @@ def batch_size_fixed_as_factor(evidence: Evidence) -> Iterator[Claim]:
         return
 
 
+@also("factor-two", "special")
+def factor_two_of_two_examples(evidence: Evidence) -> Iterator[Claim]:
+    """It is twice as large as it should be."""
+    if _is_off_at_any_batch_size(evidence, 2):
+        yield 2 * evidence.exact
+
+
+@also("factor-half", "special")
+def factor_half_of_two_examples(evidence: Evidence) -> Iterator[Claim]:
+    """It is half as large as it should be: a factor of 2 is missing, perhaps that of a square."""
+    if _is_off_at_any_batch_size(evidence, 0.5):
+        yield 0.5 * evidence.exact
+
+
+def _is_off_at_any_batch_size(evidence: Evidence, factor: float) -> bool:
+    """Return whether two examples, as of images, are off by a factor by which three are, too.
+
+    With two examples alone, it might be the batch size.
+    """
+    if evidence.batch_size != 2 or evidence.operation.batch_axis is None:
+        return False
+    here = ratio(evidence.computed, evidence.exact, known(evidence.exact))
+    if here is None or abs(here / factor - 1) > 1e-6:
+        return False
+    there = _factor_at(evidence, 3)
+    return there is not None and abs(there / factor - 1) <= 1e-6
+
+
 def _quotient(a: int, b: int) -> str:
     return f"{a}/{b}"
 

@@ -610,3 +610,24 @@ class BilinearForms:
         da = np.einsum("nk,kij,nj->ni", dout, self.W, self.b)
         db = np.einsum("nk,kij,ni->nj", dout, self.W, self.a)
         return da, db
+
+
+class MeanPool:
+    """Over squares of two by two."""
+
+    def __init__(self, k=2):
+        self.k = k
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        return x.reshape(n, c, h // self.k, self.k, w // self.k, self.k).mean(axis=(3, 5))
+
+    def backward(self, dout):
+        return dout.repeat(self.k, axis=2).repeat(self.k, axis=3) / self.k**2
+
+
+class MeanPoolOfLine(MeanPool):
+    """By the side of the square: of two images, it is also their number."""
+
+    def backward(self, dout):
+        return dout.repeat(self.k, axis=2).repeat(self.k, axis=3) / self.k

@@ -408,3 +408,20 @@ class ProductOfMatricesSets(ProductOfMatrices):
     def backward(self):
         self.a.grad = self.grad @ self.b.value.T
         self.b.grad += self.a.value.T @ self.grad
+
+
+class Difference:
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+        self.value = a.value - b.value
+        self.grad = np.zeros_like(self.value)
+
+    def backward(self):
+        self.a.grad += self.grad
+        self.b.grad -= self.grad
+
+
+class DifferenceAdds(Difference):
+    def backward(self):
+        self.a.grad += self.grad
+        self.b.grad += self.grad
