@@ -10,6 +10,8 @@ import pytest
 from checked import Dense, Layer, failed, made
 
 from mnist_cli.gradcheck import UserCodeError, check, check_functions, check_layer
+from mnist_cli.gradcheck.checking import check_code
+from mnist_cli.gradcheck.request import Code, Request
 
 
 def test_code_that_raises_whatever_is_tried_is_refused() -> None:
@@ -582,3 +584,57 @@ def test_a_network_with_one_output_has_labels_of_both_kinds() -> None:
     options: dict[str, Any] = {"columns": True, "skip": ["large-inputs"]}
     assert check(made(LOGISTIC.format(labels="self.Y")), **options).passed
     assert [*failed(check(made(LOGISTIC.format(labels="1")), **options))] == ["to W", "to b"]
+
+
+DESCRIBED = """
+import numpy as np
+
+architecture = [{"into": 4, "out": 3}, {"into": 3, "out": 1}]
+
+def init_layers(architecture, seed=99):
+    rng = np.random.default_rng(seed)
+    values = {}
+    for index, layer in enumerate(architecture, 1):
+        values[f"W{index}"] = rng.standard_normal((layer["out"], layer["into"]))
+        values[f"b{index}"] = rng.standard_normal((layer["out"], 1))
+    return values
+
+def net_forward(X, params_values, architecture):
+    memory, A = {}, X
+    for index, layer in enumerate(architecture, 1):
+        memory[f"A{index}"] = A
+        Z = params_values[f"W{index}"] @ A + params_values[f"b{index}"]
+        A = 1 / (1 + np.exp(-Z))
+        memory[f"S{index}"] = A
+    return A, memory
+
+def cost_of(Y_hat, Y):
+    return np.sum((Y_hat - Y) ** 2) / Y.shape[1]
+
+def net_backward(Y_hat, Y, memory, params_values, architecture):
+    grads, dA = {}, {gradient}
+    for index in range(len(architecture), 0, -1):
+        S = memory[f"S{index}"]
+        dZ = dA * S * (1 - S)
+        grads[f"dW{index}"] = dZ @ memory[f"A{index}"].T
+        grads[f"db{index}"] = dZ.sum(axis=1, keepdims=True)
+        dA = params_values[f"W{index}"].T @ dZ
+    return grads
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "failed_rows"),
+    [
+        ("2 * (Y_hat - Y) / Y.shape[1]", set()),
+        ("2 * (Y - Y_hat) / Y.shape[1]", {"to W1", "to b1", "to W2", "to b2"}),
+    ],
+)
+def test_functions_are_given_the_list_by_which_their_file_describes_a_network(
+    gradient: str, failed_rows: set[str]
+) -> None:
+    names: dict[str, Any] = {}
+    exec(DESCRIBED.replace("{gradient}", gradient), names)
+    code = Code("net", names["net_forward"], names["net_backward"], names)
+    group = check_code(code, Request(columns=True))
+    assert {row.name for row in group.checks if not row.passed} == failed_rows

@@ -159,6 +159,24 @@ def _given(name: str, cost: Written, call: Call, request: Request) -> Slot:
     return shared or literal(request.arguments.get(name, STRENGTH))
 
 
+def with_architecture(code: Code, request: Request) -> Request:
+    """Return the request with what the file describes a network by, where functions take that.
+
+    As ``nn_architecture = [{"input_dim": 2, "output_dim": 4, "activation": "relu"}, …]``.
+    """
+    functions = [each for each in (code.thing, code.backward) if each is not None]
+    for argument in (argument for each in functions for argument in arguments(each)):
+        layers = code.module.get(argument.name)
+        is_open = argument.is_required and argument.name not in request.arguments
+        if not (is_open and isinstance(layers, list) and layers):
+            continue
+        if all(isinstance(layer, Mapping) for layer in layers) and not any(
+            is_float_array(value) for layer in layers for value in layer.values()
+        ):
+            request = request.told(argument.name, layers)
+    return request
+
+
 def with_parameters(code: Code, request: Request) -> Iterator[Mapping[str, Any]]:
     """Yield a file's names, with the parameters that a function of it takes and another makes.
 

@@ -415,6 +415,7 @@ def candidates(code: Code, request: Request) -> Iterator[Reading]:
     """Yield the ways in which code may be read."""
     thing = code.thing
     if code.backward is not None:
+        request = composed.with_architecture(code, request)
         modules = list(composed.with_parameters(code, request))
         for module in modules:
             yield from composed.readings(code, request, module)

@@ -162,6 +162,7 @@ GRADIENT_LEAVES = {"grad", "g", "gradient", "d", "diff", "dvalue", "grads", "del
 CONTAINERS = {
     *("params", "parameters", "param", "weights", "trainableparams", "learnableparams", "theta"),
     *("model", "trainables", "variables", "parametersdict", "paramsdict", "trainableweights"),
+    "paramsvalues",
 }
 """Dictionaries and lists of parameters, whose name is left out of theirs."""
 
