@@ -29,7 +29,7 @@ from mnist_cli.gradcheck.adapters.places import (
     walk,
 )
 from mnist_cli.gradcheck.adapters.surroundings import Variable, constants
-from mnist_cli.gradcheck.adapters.vocabulary import RATE, is_named
+from mnist_cli.gradcheck.adapters.vocabulary import AMBIGUOUS_RATES, RATE, is_named
 from mnist_cli.gradcheck.operation import Array, Arrays
 from mnist_cli.gradcheck.user_code import UserCodeError
 
@@ -101,8 +101,9 @@ class State:
     @cached_property
     def rate(self) -> float | None:
         """The learning rate of its own, which it holds, or its classes or their modules."""
-        held = [*self.numbers.items(), *constants(self.thing).items()]
-        return next((value for name, value in held if value and is_named(name, RATE)), None)
+        own, around = self.numbers.items(), constants(self.thing).items()
+        sure = [v for n, v in [*own, *around] if v and is_named(n, RATE - AMBIGUOUS_RATES)]
+        return next(iter([*sure, *(v for n, v in own if v and is_named(n, AMBIGUOUS_RATES))]), None)
 
     def group(self, name: str) -> list[str]:
         """Return all names whose arrays share memory with one, itself included."""

@@ -75,6 +75,8 @@ DOUT = {
     *("inputgradient", "ingrad", "gradin", "gradinput"),
 }
 RATE = {"learningrate", "lr", "eta", "alpha", "rate", "stepsize", "learnrate", "epsilonlr"}
+AMBIGUOUS_RATES = {"alpha", "rate"}
+"""Of these, what may be a slope as well, or the share that a dropout leaves out."""
 MOMENTA = {"momentum", "mom", "mu", "beta", "gamma", "rho", "decay", "friction", "dampening"}
 """Factors of what an update remembers, and of nothing in the first one."""
 STRENGTHS = {

@@ -401,7 +401,7 @@ class HandedOptimizerRate(Paced):
         return back
 
 
-RATE = 0.05
+LEARNING_RATE = 0.05
 
 
 class OfTheModule:
@@ -417,8 +417,8 @@ class OfTheModule:
 
     def backward(self, dout):
         back = dout @ self.w.T
-        self.w -= RATE * (self.x.T @ dout)
-        self.b -= RATE * dout.sum(axis=0)
+        self.w -= LEARNING_RATE * (self.x.T @ dout)
+        self.b -= LEARNING_RATE * dout.sum(axis=0)
         return back
 
 
@@ -516,3 +516,16 @@ class DecayingByDefaultMean(DecayingByDefault):
         self.w = self.w - lr * (self.x.T @ dout + weight_decay * self.w)
         self.b = self.b - lr * dout.mean(axis=0)
         return back
+
+
+class Leaking(OfTheModule):
+    """A slope that is called as some call a learning rate."""
+
+    alpha = 0.1
+
+    def forward(self, x):
+        self.z = super().forward(x)
+        return np.where(self.z > 0, self.z, self.alpha * self.z)
+
+    def backward(self, dout):
+        return super().backward(dout * np.where(self.z > 0, 1.0, self.alpha))
