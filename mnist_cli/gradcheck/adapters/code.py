@@ -150,30 +150,31 @@ class CodeOperation(Operation):
         The gradients to the parameters are then the mean over the columns, and the number of
         columns times too small for the sum that everything else here means.
         """
-        other = self.moved_to(self.at)
-        assert isinstance(other, CodeOperation)
-        other.is_mean_of_columns = True
-        parameters = [name for name in self.at if name not in self.data]
-        other.methods = {**self.methods, **dict.fromkeys(parameters, "mean over the columns")}
-        other.remarks = [
-            *self.remarks,
+        other = self._with_parameters_by(
+            "mean over the columns",
             "dout is the gradient of each example's own loss. The layer takes the mean over the "
             "columns itself, in the gradients to its parameters.",
-        ]
+        )
+        other.is_mean_of_columns = True
         return other
 
     def with_sum_of_examples(self) -> CodeOperation:
         """Return the same, with the gradients of each example's own loss summed over them."""
-        other = self.moved_to(self.at)
-        assert isinstance(other, CodeOperation)
-        other.keeps_examples = True
-        parameters = [name for name in self.at if name not in self.data]
-        other.methods = {**self.methods, **dict.fromkeys(parameters, "sum over the examples")}
-        other.remarks = [
-            *self.remarks,
+        other = self._with_parameters_by(
+            "sum over the examples",
             "backward gives a gradient for each example to the parameters: their sum over the "
             "batch was compared, so take that before an update.",
-        ]
+        )
+        other.keeps_examples = True
+        return other
+
+    def _with_parameters_by(self, method: str, remark: str) -> CodeOperation:
+        """Return the same, with a method for its parameters, and a remark that says so."""
+        other = self.moved_to(self.at)
+        assert isinstance(other, CodeOperation)
+        parameters = [name for name in self.at if name not in self.data]
+        other.methods = {**self.methods, **dict.fromkeys(parameters, method)}
+        other.remarks = [*self.remarks, remark]
         return other
 
     def reordered(self, order: tuple[str, ...]) -> CodeOperation:
