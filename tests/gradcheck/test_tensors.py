@@ -406,3 +406,106 @@ def test_layers_are_left_to_others() -> None:
     )
     assert not tensors.applies(names["Chain"], names)
     assert not tensors.applies(names["Polynomial"], names)
+
+
+METHODS = """
+    def _of(self, data, back):
+        out = Array(data, (self,))
+
+        def _backward():
+            self.grad += back(out.grad)
+
+        out._backward = _backward
+        return out
+
+    @property
+    def T(self):
+        return self._of(self.data.T, lambda grad: grad.T)
+
+    def mul(self, other):
+        return self * other
+
+    def add(self, other):
+        return self + other
+
+    def matmul(self, other):
+        out = Array(self.data @ other.data, (self, other))
+
+        def _backward():
+            self.grad += out.grad @ other.data.T
+            other.grad += self.data.T @ out.grad
+
+        out._backward = _backward
+        return out
+
+    def mean(self, axis):
+        def back(grad):
+            return np.expand_dims(grad, axis) * np.ones_like(self.data) / self.data.shape[axis]
+
+        return self._of(self.data.mean(axis=axis), back)
+
+    def total(self, axis=None, keepdims=False):
+        def back(grad):
+            grad = grad if axis is None or keepdims else np.expand_dims(grad, axis)
+            return grad * np.ones_like(self.data)
+
+        return self._of(self.data.sum(axis=axis, keepdims=keepdims), back)
+
+    def reshape(self, shape):
+        return self._of(self.data.reshape(shape), lambda grad: grad.reshape(self.data.shape))
+
+    def swap(self, dim0, dim1):
+        return self._of(self.data.swapaxes(dim0, dim1), lambda grad: grad.swapaxes(dim0, dim1))
+
+    def transpose(self, *axes):
+        return self._of(self.data.T, lambda grad: grad.T)
+
+    def power(self, n):
+        return self._of(self.data**n, lambda grad: grad * n * self.data ** (n - 1))
+
+    def leaky(self, slope):
+        return self._of(
+            np.where(self.data > 0, self.data, slope * self.data),
+            lambda grad: grad * np.where(self.data > 0, 1, slope),
+        )
+
+    def select(self, indices):
+        rows = np.arange(len(indices))
+
+        def back(grad):
+            found = np.zeros_like(self.data)
+            found[rows, indices] = grad
+            return found
+
+        return self._of(self.data[rows, indices], back)
+"""
+
+
+def test_methods_are_given_axes_shapes_places_and_numbers_by_the_names_of_their_arguments() -> None:
+    found = operations(ARRAY + METHODS)
+    assert set(found) >= {
+        *("a.T", "a.mul(b)", "a.mul(a)", "a.add(b)", "a.add(a)", "a.matmul(b)", "a.mean(1)"),
+        *("a.total()", "a.total(axis=0)", "a.total(axis=1, keepdims=True)"),
+        *("a.mean(axis=0)", "a.reshape((3, 6))", "a.swap(0, 1)", "a.transpose()"),
+        *("a.power(3)", "a.leaky(0.5)", "a.select(indices)"),
+    }
+    assert all(set(right(operation).values()) == {True} for operation in found.values())
+
+
+@pytest.mark.parametrize(
+    ("line", "mistaken", "labels"),
+    [
+        ("/ self.data.shape[axis]", "/ self.data.shape[0]", {"a.mean(1)"}),
+        ("found[rows, indices] = grad", "found[rows, 0] = grad", {"a.select(indices)"}),
+        ("where(self.data > 0, 1, slope)", "where(self.data > 0, 1, 0)", {"a.leaky(0.5)"}),
+        ("n * self.data ** (n - 1)", "2 * self.data ** (n - 1)", {"a.power(3)"}),
+        ("grad.swapaxes(dim0, dim1)", "grad.reshape(self.data.shape)", {"a.swap(0, 1)"}),
+        ("axis is None or keepdims", "axis is None", {"a.total(axis=1, keepdims=True)"}),
+        ("other.grad += self.data.T @ out.grad", "pass", {"a.matmul(b)"}),
+    ],
+)
+def test_a_mistake_in_a_method_is_found_in_its_own_part(
+    line: str, mistaken: str, labels: set[str]
+) -> None:
+    assert line in METHODS
+    assert wrong_ones(ARRAY + METHODS.replace(line, mistaken)) == labels
