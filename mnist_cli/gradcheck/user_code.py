@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_cli.errors import MnistCliError
 
@@ -129,14 +128,6 @@ def positional(function: Callable[..., Any]) -> int:
     )
 
 
-def names_of(function: Callable[..., Any]) -> list[str]:
-    """Return what a function calls its arguments."""
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return []
-
-
 def required(function: Callable[..., Any]) -> int:
     """Return how many arguments a function must be given without names."""
     try:
@@ -148,20 +139,3 @@ def required(function: Callable[..., Any]) -> int:
         and parameter.default is parameter.empty
         for parameter in parameters
     )
-
-
-def numbers(value: Any, method: str) -> NDArray[Any]:
-    """Return what a method returned as an array, or say that it is none."""
-    try:
-        array = np.array(None) if isinstance(value, tuple) else np.asarray(value)
-    except Exception:
-        array = np.array(None)
-    if array.dtype.kind not in "fiub":
-        kind = type(value).__name__
-        if isinstance(value, np.ndarray):
-            kind = f"an array of {value.dtype}"
-        raise UserCodeError(
-            f"{method} returned {kind}, where an array of real numbers is expected: return the "
-            "result."
-        )
-    return array
