@@ -209,3 +209,30 @@ def test_a_derivative_that_is_wrong_between_ordinary_and_large_inputs_is_found()
     right = Layer(lambda self, x: x * np.tanh(x), lambda self, dout: dout * slope(self.x))
     assert failed(check_layer(wrong)) == {"large inputs": "wrong-far-from-zero"}
     assert check_layer(right).passed
+
+
+class Clipped:
+    """A cross-entropy that cuts probabilities off, whose backward is that of the loss without."""
+
+    factor = 1.0
+
+    def forward(self, x: Any, t: Any) -> Any:
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.x, self.p, self.t = x, e / e.sum(axis=1, keepdims=True), t
+        return -np.mean(np.sum(t * np.log(np.clip(self.p, 1e-7, 1)), axis=1))
+
+    def backward(self) -> Any:
+        far = np.abs(self.x).max(axis=1, keepdims=True) > 20
+        return np.where(far, self.factor, 1) * (self.p - self.t) / len(self.t)
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_a_loss_that_is_cut_off_may_have_the_gradient_of_the_loss_without_the_cut(
+    factor: float,
+) -> None:
+    loss = Clipped()
+    loss.factor = factor
+    checks = check_loss(loss)
+    is_right = factor == 1
+    assert failed(checks) == ({} if is_right else {"large inputs": "wrong-far-from-zero"})
+    assert any("is cut off" in remark for remark in checks.remarks) == is_right
