@@ -457,3 +457,29 @@ def test_a_bias_that_a_layer_is_told_to_leave_out_needs_no_gradient() -> None:
 
 def test_a_bias_that_forward_forgets_is_still_wrong() -> None:
     assert list(failed(check(ForgettingTheBias))) == ["to b"]
+
+
+@pytest.mark.parametrize("name", ["seed", "rng", "keep_prob", "weight_decay", "learning_rate"])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_constructor_is_given_what_the_names_of_its_arguments_tell(
+    name: str, factor: int
+) -> None:
+    class Made:
+        def __init__(self, n_in: int, n_out: int, more: Any) -> None:
+            self.more = more
+            self.W = np.random.default_rng(0).standard_normal((n_in, n_out))
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dout: Any) -> Any:
+            self.dW = factor * self.x.T @ dout
+            return dout @ self.W.T
+
+    made: Any = Made
+    source = f"def make(self, n_in, n_out, {name}): original(self, n_in, n_out, {name})"
+    names: dict[str, Any] = {"original": made.__init__}
+    exec(source, names)
+    made.__init__ = names["make"]
+    assert failed(check(made)) == ({} if factor == 1 else {"to W": "factor-two"})
