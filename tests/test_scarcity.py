@@ -15,6 +15,7 @@ from conftest import Cli, copy_packed
 from web import web_server
 
 from mnist_cli import parallel
+from mnist_cli.cli.main import is_for_want_of_room
 from mnist_cli.data.http import stream
 from mnist_cli.gradcheck.isolation import NotJudgedError, check_apart
 from mnist_cli.gradcheck.request import Request
@@ -181,3 +182,11 @@ def test_under_a_limit_on_processes_training_works(small_dir: Path, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(REMARK) == 1
     assert np.load(tmp_path / "model.npz")["parameters"].size > 0
+
+
+def test_a_library_for_which_there_is_no_memory_is_told_from_one_that_is_broken() -> None:
+    beneath = ImportError("Importing the numpy C-extensions failed")
+    beneath.__cause__ = MemoryError()
+    assert is_for_want_of_room(beneath)
+    assert is_for_want_of_room(ImportError("libopenblas.so: failed to map segment"))
+    assert not is_for_want_of_room(ImportError("No module named 'tqdm'"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,32 @@ def test_what_a_mirror_serves_in_place_of_a_published_set_is_refused(
         result = cli("download", "--dataset", name, "--data-dir", "x", "--mirror", web.url, "-q")
     assert result.exit_code == 2
     assert "ended after" in result.stderr
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("made", ["emnist-digits"], indirect=True)
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda archive: archive + b"?", "is longer than"),
+        (lambda archive: archive[:-1], "ended after"),
+        (lambda archive: archive[:-1] + b"?", "is another archive, as its SHA-256 differs"),
+    ],
+)
+def test_an_archive_that_is_not_the_published_one_is_refused_and_leaves_nothing(
+    change: Callable[[bytes], bytes],
+    sentence: str,
+    made: tuple[str, dict[str, bytes], dict[str, bytes]],
+    other: tuple[str, Web],
+    cli: Cli,
+    tmp_path: Path,
+) -> None:
+    (name, _), (*_, served) = other, made
+    with web_server({"gzip.zip": change(served["gzip.zip"])}) as web:
+        mirror = f"{web.url}/gzip.zip"
+        result = cli("download", "--dataset", name, "--data-dir", "x", "--mirror", mirror, "-q")
+    assert result.exit_code == 2
+    assert sentence in result.stderr
     assert not (tmp_path / "x").exists()
 
 
