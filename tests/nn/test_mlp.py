@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -156,3 +160,19 @@ def test_parts_give_together_what_the_whole_gives(
         (network.b2, network.db2),
     ):
         np.testing.assert_allclose(parameter, gradient, atol=1e-14)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_has_views_of_its_own_and_goes_on_between_the_two_passes(
+    copied: Callable[[MLP], MLP], network: MLP, rng: np.random.Generator
+) -> None:
+    x, dout = rng.standard_normal((N, INPUTS)), rng.standard_normal((N, CLASSES))
+    network.forward(x)
+    other = copied(network)
+    network.backward(dout)
+    other.backward(dout)
+    np.testing.assert_array_equal(other.gradients, network.gradients)
+    other.parameters[:] = 0
+    assert not other.W1.any()
+    assert not other.forward(x).any()
+    assert network.W1.any()
