@@ -103,7 +103,8 @@ class State:
         """The learning rate of its own, which it holds, or its classes or their modules."""
         own, around = self.numbers.items(), constants(self.thing).items()
         sure = [v for n, v in [*own, *around] if v and is_named(n, RATE - AMBIGUOUS_RATES)]
-        return next(iter([*sure, *(v for n, v in own if v and is_named(n, AMBIGUOUS_RATES))]), None)
+        unsure = [v for n, v in own if v and is_named(n, AMBIGUOUS_RATES)]
+        return next(iter(sure + unsure), None)
 
     def group(self, name: str) -> list[str]:
         """Return all names whose arrays share memory with one, itself included."""
